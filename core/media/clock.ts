@@ -1,0 +1,146 @@
+/** A discontinuity is a step that the arrival times do not explain, by more than this. */
+const JUMP_FORWARD_MS = 5000;
+const JUMP_BACK_MS = 2000;
+/** How much of a lip-sync correction is applied per elapsed time: fast enough to help, too slow to be heard. */
+const SLEW = 0.03;
+
+/** The relation between the wall clock of one source and ours, shared by the tracks of that source. */
+export class SourceClock {
+  /** Our monotonic ms less the source's wall clock ms; unknown until a first sender report. */
+  offsetMs: number | undefined;
+
+  /** Forgets the relation: the source has reconnected, maybe with another clock. */
+  reset(): void {
+    this.offsetMs = undefined;
+  }
+}
+
+/**
+ * Maps the timestamps of a source to those of a track: unwrapped, never stepping back, with tick 0 at the start of this
+ * program's monotonic clock, so that all tracks share one zero. A source's jump or restart is closed by arrival times.
+ */
+export class TrackClock {
+  readonly #rate: number;
+  readonly #source: SourceClock;
+  // Track ticks less source ticks (both unwrapped).
+  #offset: number | undefined;
+  #lastSource = 0;
+  #lastPlaced = 0;
+  #lastArrivalMs = 0;
+  #correction = 0;
+  #report: { source: number; wallMs: number } | undefined;
+
+  constructor(rate: number, source: SourceClock) {
+    this.#rate = rate > 0 ? rate : 90000;
+    this.#source = source;
+  }
+
+  /** The source's next timestamp belongs to a new connection: nothing of its old count holds. */
+  restart(): void {
+    if (this.#offset === undefined) return;
+    this.#isRestarted = true;
+    this.#correction = 0;
+    this.#report = undefined;
+  }
+  #isRestarted = false;
+
+  /** Places a presentation time (source ticks, wrapped at 32 bits or not) that arrived at `arrivalMs`. */
+  place(pts: number, arrivalMs: number): number {
+    const arrivalTicks = Math.round(arrivalMs * this.#rate / 1000);
+    if (this.#offset === undefined) {
+      this.#offset = arrivalTicks - pts;
+      this.#remember(pts, arrivalTicks, arrivalMs);
+      if (this.#report) this.#align();
+      return arrivalTicks;
+    }
+    let step = pts - this.#lastSource;
+    if (step > 0x7fffffff) step -= 0x100000000;
+    else if (step < -0x7fffffff) step += 0x100000000;
+    const stepMs = step * 1000 / this.#rate;
+    const elapsedMs = arrivalMs - this.#lastArrivalMs;
+    if (this.#isRestarted || stepMs - elapsedMs > JUMP_FORWARD_MS || stepMs < -JUMP_BACK_MS) {
+      this.#isRestarted = false;
+      // At least one tick on; with what passed meanwhile, so that a gap stays as long as it was.
+      const placed = this.#lastPlaced + Math.max(1, Math.round(elapsedMs * this.#rate / 1000));
+      this.#offset = placed - pts;
+      this.#correction = 0;
+      this.#remember(pts, placed, arrivalMs);
+      return placed;
+    }
+    const source = this.#lastSource + step;
+    this.#slew(Math.abs(step));
+    const placed = source + this.#offset;
+    if (step > 0) this.#remember(source, placed, arrivalMs);
+    return placed;
+  }
+
+  #remember(source: number, placed: number, arrivalMs: number): void {
+    this.#lastSource = source;
+    this.#lastPlaced = placed;
+    this.#lastArrivalMs = arrivalMs;
+  }
+
+  #slew(elapsedTicks: number): void {
+    if (this.#correction === 0) return;
+    const most = Math.ceil(elapsedTicks * SLEW);
+    const part = Math.max(-most, Math.min(most, this.#correction));
+    this.#offset! += part;
+    this.#correction -= part;
+  }
+
+  /** A sender report: this source timestamp stands for that wall clock (ms). Lip sync is corrected little by little. */
+  synchronize(rtpTimestamp: number, wallMs: number): void {
+    this.#report = { source: rtpTimestamp, wallMs };
+    if (this.#offset !== undefined) this.#align();
+  }
+
+  #align(): void {
+    const { source, wallMs } = this.#report!;
+    let distance = source - (this.#lastSource % 0x100000000);
+    if (distance > 0x7fffffff) distance -= 0x100000000;
+    else if (distance < -0x7fffffff) distance += 0x100000000;
+    const placedMs = (this.#lastSource + distance + this.#offset!) * 1000 / this.#rate;
+    if (this.#source.offsetMs === undefined) {
+      this.#source.offsetMs = placedMs - wallMs;
+      return;
+    }
+    const errorMs = wallMs + this.#source.offsetMs - placedMs;
+    // Reports that contradict what arrives by more than this are wrong (a camera whose two tracks count from two zeros).
+    this.#correction = Math.abs(errorMs) > 2 && Math.abs(errorMs) < JUMP_FORWARD_MS
+      ? Math.round(errorMs * this.#rate / 1000)
+      : 0;
+  }
+}
+
+/**
+ * Derives decode times from the order of the pictures, with no delay: with a reorder depth of d, the decode time of a
+ * picture is the presentation time d pictures back in presentation order.
+ */
+export class DecodeOrder {
+  #depth: number;
+  readonly #isKnown: boolean;
+  readonly #interval: number;
+  readonly #ahead: number[] = [];
+  #last = -Infinity;
+
+  /** `depth`: what the parameter sets say, or `undefined` to find out by looking; `interval`: ticks between pictures. */
+  constructor(depth: number | undefined, interval: number) {
+    this.#depth = depth ?? 0;
+    this.#isKnown = depth !== undefined;
+    this.#interval = interval;
+  }
+
+  /** The decode time of the next picture in decode order; strictly increasing. */
+  next(pts: number): number {
+    if (!this.#isKnown && pts < this.#last && this.#depth < 16) this.#depth++;
+    if (this.#depth === 0) return this.#last = Math.max(pts, this.#last + 1);
+    const { length } = this.#ahead;
+    let at = length;
+    while (at > 0 && this.#ahead[at - 1]! > pts) at--;
+    this.#ahead.splice(at, 0, pts);
+    let dts: number;
+    if (length < this.#depth) dts = this.#ahead[0]! - (this.#depth - length) * this.#interval;
+    else dts = this.#ahead.shift()!;
+    return this.#last = Math.max(dts, this.#last + 1);
+  }
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { DecodeOrder, SourceClock, TrackClock } from "./clock.ts";
+
+Deno.test("TrackClock.place() anchors the first time at its arrival", () => {
+  const clock = new TrackClock(90000, new SourceClock());
+  assert.equal(clock.place(123456, 2000), 180_000);
+  assert.equal(clock.place(123456 + 3600, 2040), 183_600);
+});
+
+Deno.test("TrackClock.place() unwraps at 32 bits", () => {
+  const clock = new TrackClock(90000, new SourceClock());
+  const first = clock.place(0xffffffff - 1799, 1000);
+  assert.equal(clock.place(1800, 1040) - first, 3600);
+});
+
+Deno.test("TrackClock.place() closes a jump of an hour in either direction", () => {
+  for (const jump of [3600 * 90000, -3600 * 90000]) {
+    const clock = new TrackClock(90000, new SourceClock());
+    const start = 2_000_000_000;
+    const first = clock.place(start, 1000);
+    assert.equal(clock.place(start + 3600 + jump, 1040) - first, 3600);
+    assert.equal(clock.place(start + 7200 + jump, 1080) - first, 7200);
+  }
+});
+
+Deno.test("TrackClock.place() keeps source times through a stall of the network", () => {
+  const clock = new TrackClock(90000, new SourceClock());
+  const first = clock.place(0, 1000);
+  assert.equal(clock.place(3600, 9000) - first, 3600);
+  assert.equal(clock.place(7200, 9001) - first, 7200);
+});
+
+Deno.test("TrackClock.restart() goes on behind the gap with any new count", () => {
+  const clock = new TrackClock(90000, new SourceClock());
+  const first = clock.place(1_000_000, 1000);
+  clock.restart();
+  assert.equal(clock.place(77, 3000) - first, 180_000);
+});
+
+Deno.test("TrackClock.synchronize() brings sound to its picture little by little, never stepping back", () => {
+  const source = new SourceClock();
+  const video = new TrackClock(90000, source);
+  const audio = new TrackClock(8000, source);
+  video.place(0, 1000);
+  video.synchronize(0, 50_000);
+  // This sound was taken 200 ms before it arrived beside the first picture.
+  audio.place(0, 1000);
+  audio.synchronize(0, 49_800);
+  let last = -Infinity;
+  let placed = 0;
+  for (let i = 1; i <= 1000; i++) {
+    placed = audio.place(i * 160, 1000 + i * 20);
+    assert.ok(placed > last);
+    last = placed;
+  }
+  assert.equal(placed, 8000 + 1000 * 160 - 1600);
+});
+
+/** Feeds presentation times in decode order and checks the decode times. */
+function decodeTimes(depth: number | undefined, pts: readonly number[]): number[] {
+  const order = new DecodeOrder(depth, 100);
+  return pts.map((time) => order.next(time));
+}
+
+Deno.test("DecodeOrder.next() is the presentation time without reordering", () => {
+  assert.deepEqual(decodeTimes(0, [0, 100, 200, 300]), [0, 100, 200, 300]);
+});
+
+Deno.test("DecodeOrder.next() never passes the presentation time, with B-frames of a known depth", () => {
+  const pts = [0, 400, 200, 100, 300, 800, 600, 500, 700, 1200, 1000, 900, 1100];
+  const dts = decodeTimes(2, pts);
+  dts.forEach((time, i) => {
+    assert.ok(time <= pts[i]!, `frame ${i}: decode ${time} after presentation ${pts[i]}`);
+    if (i > 0) assert.ok(time > dts[i - 1]!, `frame ${i} steps back`);
+  });
+  assert.equal(dts[12], 1000);
+});
+
+Deno.test("DecodeOrder.next() finds out the depth when the parameter sets do not say", () => {
+  const pts = Array.from({ length: 30 }, (_, i) => i % 2 === 1 ? (i + 1) * 100 : i === 0 ? 0 : (i - 1) * 100);
+  const dts = decodeTimes(undefined, pts);
+  for (let i = 1; i < dts.length; i++) assert.ok(dts[i]! > dts[i - 1]!);
+  for (let i = 6; i < dts.length; i++) assert.ok(dts[i]! <= pts[i]!, `frame ${i}: ${dts[i]} > ${pts[i]}`);
+});

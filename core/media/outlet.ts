@@ -1,0 +1,281 @@
+import type { ServerSocket, StreamConn } from "../runtime/types.ts";
+import type { Frame } from "./frame.ts";
+import type { Reader } from "./reader.ts";
+
+/** A viewer that accepts no byte for this long is closed. */
+export const STALL_LIMIT_MS = 15_000;
+/** What is sent in one go to a viewer that has something to catch up with. */
+const BATCH_BYTES = 64 << 10;
+const FIRST_BATCH_BYTES = 512 << 10;
+/** How often sockets that were not ready are asked again: they have no completion event. */
+const POLL_MS = 4;
+
+/** How an outlet makes bytes of frames, and whom it tells of its end. */
+export interface OutletOptions {
+  readonly reader: Reader;
+  /**
+   * The bytes of the frame that the reader answered last (`reader.track`, `reader.edit`, `reader.isNewGeneration` belong
+   * to it); `undefined` leaves it out. Must not be changed later: buffers are shared.
+   */
+  readonly render: (frame: Frame, reader: Reader) => Uint8Array | undefined;
+  /** Called once, with a reason when the outlet ended by itself. */
+  readonly onEnd: (reason: string) => void;
+}
+
+/** Outlets that wait for their peer: looked after by one timer each for all. */
+const waiting = new Set<Outlet>();
+let stallTimer: ReturnType<typeof setInterval> | undefined;
+const behind = new Set<Outlet>();
+let pollTimer: ReturnType<typeof setTimeout> | undefined;
+
+function watchStall(outlet: Outlet): void {
+  waiting.add(outlet);
+  stallTimer ??= setInterval(() => {
+    const nowMs = performance.now();
+    for (const one of waiting) one.checkStall(nowMs);
+    if (waiting.size === 0) {
+      clearInterval(stallTimer);
+      stallTimer = undefined;
+    }
+  }, 1000);
+}
+
+function pollLater(outlet: Outlet): void {
+  behind.add(outlet);
+  pollTimer ??= setTimeout(() => {
+    pollTimer = undefined;
+    const ready = [...behind];
+    behind.clear();
+    for (const one of ready) one.pump();
+  }, POLL_MS);
+}
+
+/** What all outlets share: reading in batches, counting, the end of a viewer that takes nothing. */
+export abstract class Outlet {
+  readonly reader: Reader;
+  readonly #render: OutletOptions["render"];
+  readonly #onEnd: OutletOptions["onEnd"];
+  #hasEnded = false;
+  #waitsSinceMs = 0;
+  #isFirst = true;
+  /** Bytes handed to the system. */
+  bytesSent = 0;
+
+  constructor(options: OutletOptions) {
+    this.reader = options.reader;
+    this.#render = options.render;
+    this.#onEnd = options.onEnd;
+    this.reader.wake = () => this.pump();
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Sends what is there to send, if the peer is ready for it. Never throws. */
+  abstract pump(): void;
+
+  /** All that is there, up to a batch: one shared buffer as it is, several joined. */
+  protected collect(): Uint8Array | undefined {
+    const first = this.#renderNext();
+    if (!first) return undefined;
+    const limit = this.#isFirst ? FIRST_BATCH_BYTES : BATCH_BYTES;
+    this.#isFirst = false;
+    let total = first.length;
+    let chunks: Uint8Array[] | undefined;
+    while (total < limit) {
+      const next = this.#renderNext();
+      if (!next) break;
+      (chunks ??= [first]).push(next);
+      total += next.length;
+    }
+    return chunks ? join(chunks, total) : first;
+  }
+
+  #renderNext(): Uint8Array | undefined {
+    for (;;) {
+      const frame = this.reader.next();
+      if (!frame) return undefined;
+      const bytes = this.#render(frame, this.reader);
+      if (bytes && bytes.length > 0) return bytes;
+    }
+  }
+
+  /** The peer was given something and has yet to take it. */
+  protected startWaiting(): void {
+    if (this.#waitsSinceMs === 0) this.#waitsSinceMs = performance.now();
+    if (!waiting.has(this)) watchStall(this);
+  }
+  /** The peer took something. */
+  protected stopWaiting(): void {
+    this.#waitsSinceMs = 0;
+  }
+
+  checkStall(nowMs: number): void {
+    if (this.#waitsSinceMs > 0 && nowMs - this.#waitsSinceMs > STALL_LIMIT_MS) {
+      this.end(`accepted no byte for ${STALL_LIMIT_MS / 1000} s`);
+    }
+  }
+
+  protected pollLater(): void {
+    pollLater(this);
+  }
+
+  /** Stops; the peer's connection is its owner's to close. */
+  end(reason: string): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    waiting.delete(this);
+    behind.delete(this);
+    this.reader[Symbol.dispose]();
+    this.#onEnd(reason);
+  }
+
+  protected fail(error: unknown): void {
+    this.end(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function join(chunks: readonly Uint8Array[], total: number): Uint8Array {
+  const all = new Uint8Array(total);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+/** Sends a reader's frames over a byte stream: one write at a time, of all that came since the last one. */
+export class StreamOutlet extends Outlet {
+  readonly #conn: StreamConn;
+  readonly #control: Uint8Array[] = [];
+  #controlBytes = 0;
+  #pending: Uint8Array | undefined;
+
+  constructor(conn: StreamConn, options: OutletOptions) {
+    super(options);
+    this.#conn = conn;
+  }
+
+  /** Sends bytes between frames (answers, reports), before what is still to be read. */
+  send(bytes: Uint8Array): void {
+    this.#control.push(bytes);
+    this.#controlBytes += bytes.length;
+    if (this.#controlBytes > BATCH_BYTES) return this.end("took none of its answers");
+    this.pump();
+  }
+
+  pump(): void {
+    if (this.#pending || this.hasEnded) return;
+    try {
+      const media = this.collect();
+      if (this.#control.length > 0) {
+        const parts = media ? [...this.#control, media] : this.#control;
+        this.#pending = join(parts, this.#controlBytes + (media?.length ?? 0));
+        this.#control.length = 0;
+        this.#controlBytes = 0;
+      } else {
+        this.#pending = media;
+      }
+      if (this.#pending) this.#write(this.#pending);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.startWaiting();
+    this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
+  }
+
+  readonly #onWritten = (count: number): void => {
+    this.bytesSent += count;
+    this.stopWaiting();
+    const pending = this.#pending;
+    if (this.hasEnded || !pending) return;
+    if (count < pending.length) {
+      this.#pending = pending.subarray(count);
+      return this.#write(this.#pending);
+    }
+    this.#pending = undefined;
+    this.pump();
+  };
+  readonly #onFailed = (error: unknown): void => this.fail(error);
+}
+
+/** Sends a reader's frames as messages of a WebSocket, only while it has nothing left to send. */
+export class SocketOutlet extends Outlet {
+  readonly #socket: ServerSocket;
+
+  constructor(socket: ServerSocket, options: OutletOptions) {
+    super(options);
+    this.#socket = socket;
+  }
+
+  pump(): void {
+    if (this.hasEnded) return;
+    try {
+      if (!this.#socket.isOpen) return this.end("socket closed");
+      if (this.#socket.bufferedAmount > 0) {
+        this.startWaiting();
+        return this.pollLater();
+      }
+      this.stopWaiting();
+      const bytes = this.collect();
+      if (!bytes) return;
+      this.#socket.send(bytes);
+      this.bytesSent += bytes.length;
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+}
+
+/** Sends a reader's frames as the body of an HTTP answer. */
+export class HttpOutlet extends Outlet {
+  /** The body to answer with. */
+  readonly body: ReadableStream<Uint8Array>;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #isReady = false;
+
+  constructor(options: OutletOptions) {
+    super(options);
+    // No queue of its own: a chunk is made when the connection asks for it.
+    this.body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => {
+        this.#isReady = true;
+        this.stopWaiting();
+        this.pump();
+      },
+      cancel: () => this.end("closed by the viewer"),
+    }, { highWaterMark: 0 });
+  }
+
+  pump(): void {
+    if (!this.#isReady || this.hasEnded) return;
+    try {
+      const bytes = this.collect();
+      if (!bytes) return;
+      this.#isReady = false;
+      this.bytesSent += bytes.length;
+      this.startWaiting();
+      this.#controller!.enqueue(bytes);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  override end(reason: string): void {
+    if (this.hasEnded) return;
+    super.end(reason);
+    try {
+      this.#controller?.close();
+    } catch {
+      // The viewer has cancelled the body already.
+    }
+  }
+}

@@ -1,0 +1,435 @@
+/** The system as Deno gives it. The only file that names `Deno`. */
+import type {
+  ChildProcess,
+  DirEntry,
+  HttpListenOptions,
+  HttpPeer,
+  HttpServer,
+  InterfaceAddress,
+  MemoryUsage,
+  ServerSocket,
+  SocketAddress,
+  StreamConn,
+  StreamListener,
+  TlsClientOptions,
+  TlsIdentity,
+  UdpSocket,
+} from "./types.ts";
+import { connect as nodeTlsConnect } from "node:tls";
+import { Duplex } from "node:stream";
+
+function address(addr: Deno.Addr): SocketAddress {
+  if (addr.transport === "tcp" || addr.transport === "udp") return { host: addr.hostname, port: addr.port };
+  return { host: "", port: 0, ...("path" in addr && addr.path ? { path: addr.path } : {}) };
+}
+
+class DenoConn implements StreamConn {
+  readonly localAddress: SocketAddress;
+  readonly remoteAddress: SocketAddress;
+  #conn: Deno.Conn;
+
+  constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+    this.localAddress = address(conn.localAddr);
+    this.remoteAddress = address(conn.remoteAddr);
+  }
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#conn.read(buffer);
+  }
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#conn.write(bytes);
+  }
+  close(): void {
+    try {
+      this.#conn.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+}
+
+/** Writes all of `bytes`; rejects when the connection ends first. */
+export async function writeAll(conn: StreamConn, bytes: Uint8Array): Promise<void> {
+  let sent = await conn.write(bytes);
+  while (sent < bytes.length) sent += await conn.write(bytes.subarray(sent));
+}
+
+/** Connects to a TCP port. An abort of `signal` ends the attempt, not the connection. */
+export async function connectTcp(
+  to: { host: string; port: number },
+  options: { signal?: AbortSignal } = {},
+): Promise<StreamConn> {
+  const conn = await Deno.connect({
+    hostname: to.host,
+    port: to.port,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  conn.setNoDelay(true);
+  return new DenoConn(conn);
+}
+
+/** Connects to a TLS port; the certificate is checked unless `insecure`. */
+export async function connectTls(
+  to: { host: string; port: number },
+  options: TlsClientOptions = {},
+): Promise<StreamConn> {
+  if (options.insecure) return await connectTlsUnchecked(to, options);
+  options.signal?.throwIfAborted();
+  const tcp = await Deno.connect({
+    hostname: to.host,
+    port: to.port,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  tcp.setNoDelay(true);
+  const tls = await Deno.startTls(tcp, { hostname: options.serverName ?? to.host });
+  const stop = () => tls.close();
+  options.signal?.addEventListener("abort", stop, { once: true });
+  try {
+    await tls.handshake();
+  } finally {
+    options.signal?.removeEventListener("abort", stop);
+  }
+  return new DenoConn(tls);
+}
+
+// Deno's own TLS client cannot skip the check of a self-signed end certificate, which most cameras have.
+async function connectTlsUnchecked(to: { host: string; port: number }, options: TlsClientOptions): Promise<StreamConn> {
+  options.signal?.throwIfAborted();
+  const socket = nodeTlsConnect({ host: to.host, port: to.port, rejectUnauthorized: false });
+  const stop = () => socket.destroy(new Error("Connection attempt was aborted"));
+  options.signal?.addEventListener("abort", stop, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("secureConnect", resolve);
+      socket.once("error", reject);
+    });
+  } finally {
+    options.signal?.removeEventListener("abort", stop);
+  }
+  socket.setNoDelay(true);
+  socket.on("error", () => socket.destroy());
+  const { readable, writable } = Duplex.toWeb(socket) as unknown as {
+    readable: ReadableStream<Uint8Array>;
+    writable: WritableStream<Uint8Array>;
+  };
+  const reader = readable.getReader();
+  const writer = writable.getWriter();
+  let rest: Uint8Array | undefined;
+  return {
+    localAddress: { host: socket.localAddress ?? "", port: socket.localPort ?? 0 },
+    remoteAddress: { host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 },
+    async read(buffer) {
+      if (!rest || rest.length === 0) {
+        const { value, done } = await reader.read();
+        if (done) return null;
+        rest = value;
+      }
+      const count = Math.min(rest!.length, buffer.length);
+      buffer.set(rest!.subarray(0, count));
+      rest = rest!.subarray(count);
+      return count;
+    },
+    async write(bytes) {
+      await writer.write(bytes);
+      return bytes.length;
+    },
+    close: () => void socket.destroy(),
+  };
+}
+
+/** Listens on a TCP port (0 picks a free one); with `tls`, for TLS. Throws when the port is taken. */
+export function listenTcp(options: { host?: string; port: number; tls?: TlsIdentity }): StreamListener {
+  const where = { hostname: options.host || "::", port: options.port };
+  const listener: Deno.Listener = options.tls ? Deno.listenTls({ ...where, ...options.tls }) : listenDual(where);
+  return {
+    address: address(listener.addr),
+    async accept() {
+      const conn = await listener.accept();
+      if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
+      return new DenoConn(conn);
+    },
+    close() {
+      try {
+        listener.close();
+      } catch (error) {
+        if (!(error instanceof Deno.errors.BadResource)) throw error;
+      }
+    },
+  };
+}
+
+// "::" takes IPv4 too; a machine without IPv6 listens on IPv4 alone.
+function listenDual(where: { hostname: string; port: number }): Deno.Listener {
+  try {
+    return Deno.listen(where);
+  } catch (error) {
+    if (where.hostname !== "::" || error instanceof Deno.errors.AddrInUse) throw error;
+    return Deno.listen({ ...where, hostname: "0.0.0.0" });
+  }
+}
+
+/** Opens a UDP socket (port 0 picks a free one). */
+export function listenUdp(options: { host?: string; port: number }): UdpSocket {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: options.host ?? "0.0.0.0", port: options.port });
+  return {
+    address: address(socket.addr),
+    async receive(buffer) {
+      const [bytes, from] = await socket.receive(buffer);
+      return { bytes, from: address(from) };
+    },
+    send: (bytes, to) => socket.send(bytes, { transport: "udp", hostname: to.host, port: to.port }),
+    close() {
+      try {
+        socket.close();
+      } catch (error) {
+        if (!(error instanceof Deno.errors.BadResource)) throw error;
+      }
+    },
+  };
+}
+
+/** Serves HTTP/1.1 (and h2 over TLS). `handler` must not reject. */
+export function serveHttp(
+  options: HttpListenOptions,
+  handler: (request: Request, peer: HttpPeer) => Response | Promise<Response>,
+): HttpServer {
+  const onError = (error: unknown) => {
+    console.error("Unhandled error in an HTTP handler:", error);
+    return new Response("Internal Server Error\n", { status: 500 });
+  };
+  const base = { onListen() {}, onError };
+  const serve = (request: Request, info: Deno.ServeHandlerInfo<Deno.Addr>) => {
+    const remote = info.remoteAddr;
+    return "hostname" in remote && "port" in remote
+      ? handler(request, { host: remote.hostname, port: remote.port, transport: options.tls ? "tls" : "tcp" })
+      : handler(request, { host: "", port: 0, transport: "unix" });
+  };
+  if (options.path !== undefined) {
+    const server = Deno.serve({ ...base, path: options.path }, serve as Deno.ServeHandler<Deno.UnixAddr>);
+    return { address: { host: "", port: 0, path: options.path }, close: () => server.shutdown() };
+  }
+  const listen = (hostname: string) =>
+    Deno.serve(
+      { ...base, hostname, port: options.port ?? 0, ...(options.tls ?? {}) },
+      serve as Deno.ServeHandler<Deno.NetAddr>,
+    );
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = listen(options.host || "::");
+  } catch (error) {
+    if (options.host || error instanceof Deno.errors.AddrInUse) throw error;
+    server = listen("0.0.0.0");
+  }
+  return { address: { host: server.addr.hostname, port: server.addr.port }, close: () => server.shutdown() };
+}
+
+/** Answers a WebSocket upgrade: return `response` from the handler, then use `socket`. */
+export function upgradeWebSocket(request: Request): { response: Response; socket: ServerSocket } {
+  const { response, socket } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+  socket.binaryType = "arraybuffer";
+  let hasEnded = false;
+  const own: ServerSocket = {
+    get bufferedAmount() {
+      return socket.bufferedAmount;
+    },
+    get isOpen() {
+      return socket.readyState === WebSocket.OPEN;
+    },
+    send: (message) => socket.send(message as string | Uint8Array<ArrayBuffer>),
+    close(code, reason) {
+      if (socket.readyState <= WebSocket.OPEN) socket.close(code, reason);
+    },
+    onOpen: undefined,
+    onMessage: undefined,
+    onClose: undefined,
+  };
+  const end = () => {
+    if (hasEnded) return;
+    hasEnded = true;
+    own.onClose?.();
+  };
+  socket.onopen = () => own.onOpen?.();
+  socket.onmessage = (event) =>
+    own.onMessage?.(typeof event.data === "string" ? event.data : new Uint8Array(event.data as ArrayBuffer));
+  socket.onclose = end;
+  // An error is always followed by the end of the socket, but not always by a close event.
+  socket.onerror = end;
+  return { response, socket: own };
+}
+
+/** Starts a program in a process group of its own. Throws `NotFound` when there is no such program. */
+export function spawn(
+  command: string,
+  args: readonly string[],
+  options: { stdin?: boolean; env?: Record<string, string>; cwd?: string } = {},
+): ChildProcess {
+  const child = new Deno.Command(command, {
+    args: [...args],
+    stdin: options.stdin ? "piped" : "null",
+    stdout: "piped",
+    stderr: "piped",
+    ...(options.env ? { env: options.env } : {}),
+    ...(options.cwd ? { cwd: options.cwd } : {}),
+  }).spawn();
+  return {
+    pid: child.pid,
+    stdin: options.stdin ? child.stdin : undefined,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    status: child.status.then(({ code, signal }) => ({ code, signal })),
+    kill(signal = "SIGTERM") {
+      try {
+        child.kill(signal);
+      } catch (error) {
+        if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    },
+  };
+}
+
+/** Files; every function rejects with an error that `isNotFound` can tell apart. */
+export const files = {
+  read: (path: string | URL): Promise<Uint8Array> => Deno.readFile(path),
+  readText: (path: string | URL): Promise<string> => Deno.readTextFile(path),
+  readTextSync: (path: string | URL): string => Deno.readTextFileSync(path),
+  write: (path: string, data: Uint8Array | string): Promise<void> =>
+    typeof data === "string" ? Deno.writeTextFile(path, data) : Deno.writeFile(path, data),
+  append: (path: string, text: string): Promise<void> => Deno.writeTextFile(path, text, { append: true }),
+  rename: (from: string, to: string): Promise<void> => Deno.rename(from, to),
+  remove: (path: string): Promise<void> => Deno.remove(path, { recursive: true }),
+  makeDir: (path: string): Promise<void> => Deno.mkdir(path, { recursive: true }),
+  realPath: (path: string): Promise<string> => Deno.realPath(path),
+  async info(path: string | URL): Promise<{ isFile: boolean; isDirectory: boolean; size: number; modifiedMs: number }> {
+    const stat = await Deno.stat(path);
+    return {
+      isFile: stat.isFile,
+      isDirectory: stat.isDirectory,
+      size: stat.size,
+      modifiedMs: stat.mtime?.getTime() ?? 0,
+    };
+  },
+  async list(path: string): Promise<DirEntry[]> {
+    const entries: DirEntry[] = [];
+    for await (const { name, isFile, isDirectory } of Deno.readDir(path)) entries.push({ name, isFile, isDirectory });
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  },
+  /** Calls `onChange` with the paths that changed until `signal` aborts. */
+  watch(path: string, onChange: (paths: string[]) => void, signal: AbortSignal): void {
+    const watcher = Deno.watchFs(path);
+    const stop = () => watcher.close();
+    signal.addEventListener("abort", stop, { once: true });
+    (async () => {
+      for await (const event of watcher) onChange(event.paths);
+    })().catch(() => signal.removeEventListener("abort", stop));
+  },
+};
+
+/** Whether a file, host or program was missing. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound;
+}
+
+/** Whether a port or path is in use by somebody else. */
+export function isAddressInUse(error: unknown): boolean {
+  return error instanceof Deno.errors.AddrInUse;
+}
+
+/** Whether the peer or this side ended the connection: not worth an error line of its own. */
+export function isDisconnect(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.UnexpectedEof;
+}
+
+/** The process itself. */
+export const process = {
+  pid: Deno.pid,
+  args: Deno.args as readonly string[],
+  platform: Deno.build.os as string,
+  arch: Deno.build.arch as string,
+  runtimeVersion: `deno ${Deno.version.deno}`,
+  executable: (): string => Deno.execPath(),
+  cwd: (): string => Deno.cwd(),
+  env: (name: string): string | undefined => Deno.env.get(name),
+  allEnv: (): Record<string, string> => Deno.env.toObject(),
+  exit: (code: number): never => Deno.exit(code),
+  isStdoutTerminal: (): boolean => Deno.stdout.isTerminal(),
+  writeStdout(text: string): void {
+    writeFully(Deno.stdout, text);
+  },
+  writeStderr(text: string): void {
+    writeFully(Deno.stderr, text);
+  },
+  async readStdin(): Promise<string> {
+    return await new Response(Deno.stdin.readable).text();
+  },
+  memory(): MemoryUsage {
+    const { rss, heapUsed, external } = Deno.memoryUsage();
+    return { rss, heapUsed, external, limit: memoryLimit() };
+  },
+  /** Calls `handler` on SIGINT or SIGTERM (SIGINT alone on Windows); answers a function that stops listening. */
+  onTermination(handler: (signal: string) => void): () => void {
+    const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+    const listeners = signals.map((name) => {
+      const listener = () => handler(name);
+      Deno.addSignalListener(name, listener);
+      return () => Deno.removeSignalListener(name, listener);
+    });
+    return () => listeners.forEach((stop) => stop());
+  },
+  /** Calls `handler` for errors and rejections nobody caught; the process then lives on. */
+  onUncaught(handler: (error: unknown) => void): void {
+    globalThis.addEventListener("unhandledrejection", (event) => {
+      event.preventDefault();
+      handler(event.reason);
+    });
+    globalThis.addEventListener("error", (event) => {
+      event.preventDefault();
+      handler(event.error);
+    });
+  },
+  interfaces: (): InterfaceAddress[] =>
+    Deno.networkInterfaces().map(({ name, address, family, cidr }) => ({ name, address, family, cidr })),
+  hostname: (): string => Deno.hostname(),
+  /** Starts this program again, detached from the terminal, and answers its pid. */
+  startDetached(args: readonly string[]): number {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [...args],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      detached: true,
+    }).spawn();
+    child.unref();
+    return child.pid;
+  },
+};
+
+function writeFully(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(to.writeSync(bytes));
+  } catch {
+    // Nobody reads the log: the program goes on without it.
+  }
+}
+
+let cachedLimit = 0;
+function memoryLimit(): number {
+  if (cachedLimit > 0) return cachedLimit;
+  cachedLimit = Deno.systemMemoryInfo().total;
+  for (const path of ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]) {
+    try {
+      const limit = Number(Deno.readTextFileSync(path).trim());
+      if (limit > 0 && limit < cachedLimit) cachedLimit = limit;
+    } catch {
+      // No such cgroup file here: the machine's memory is the limit.
+    }
+  }
+  return cachedLimit;
+}
+
+/** A buffer for incoming bytes. Views of it are handed out, so it is never overwritten. */
+export function slab(sizeBytes: number): Uint8Array {
+  return new Uint8Array(sizeBytes);
+}

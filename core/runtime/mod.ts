@@ -1,0 +1,3 @@
+/** The system this program runs on. Every other file imports this one, never a runtime's own names. */
+export * from "./types.ts";
+export * from "./deno.ts";
