@@ -1,0 +1,121 @@
+/**
+ * Runs every check and every test, and ends with a line `N passed, N failed, N skipped`. Installs from Debian what the
+ * tests need where it may; a test that lacks its program is skipped by name.
+ *
+ *     deno task test                 # everything
+ *     deno task test core/media      # the tests under a folder or in a file, without the checks
+ */
+import { PACKAGES } from "../tests/support/programs.ts";
+
+interface Totals {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+const wanted = Deno.args.filter((arg) => !arg.startsWith("-"));
+
+async function run(args: string[], env: Record<string, string> = {}): Promise<{ code: number; output: string }> {
+  const child = new Deno.Command(Deno.execPath(), { args, env, stdout: "piped", stderr: "piped" }).spawn();
+  let output = "";
+  const pass = async (from: ReadableStream<Uint8Array>, to: typeof Deno.stdout) => {
+    const decoder = new TextDecoder();
+    for await (const chunk of from) {
+      output += decoder.decode(chunk, { stream: true });
+      await to.write(chunk);
+    }
+  };
+  await Promise.all([
+    pass(child.stdout, Deno.stdout),
+    pass(child.stderr, Deno.stderr as unknown as typeof Deno.stdout),
+  ]);
+  return { code: (await child.status).code, output };
+}
+
+/** Runs a check as one test. */
+async function check(name: string, args: string[]): Promise<void> {
+  console.log(`\n# ${name}`);
+  const { code } = await run(args);
+  if (code === 0) totals.passed++;
+  else totals.failed++;
+}
+
+/** Runs test files and adds up what the runner counted. */
+async function tests(name: string, paths: string[], options: string[]): Promise<void> {
+  console.log(`\n# ${name}`);
+  const started = performance.now();
+  const { code, output } = await run(["test", "-A", "--unstable-net", "--no-check", ...options, ...paths], {
+    NO_COLOR: "1",
+    DENO_JOBS: "2",
+  });
+  const found =
+    /^(?:ok|FAILED) \| (\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/m
+      .exec(output);
+  totals.passed += Number(found?.[1] ?? 0);
+  totals.failed += Number(found?.[2] ?? 0);
+  totals.skipped += Number(found?.[3] ?? 0);
+  if (code !== 0 && Number(found?.[2] ?? 0) === 0) totals.failed++;
+  console.log(`${name}: ${Math.round((performance.now() - started) / 1000)} s`);
+}
+
+async function testFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const entry of Deno.readDir(folder)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) files.push(...await testFiles(path));
+    else if (entry.name.endsWith("_test.ts")) files.push(path);
+  }
+  return files.sort();
+}
+
+/** Installs from Debian what is missing; says what could not be had. */
+async function installPrograms(): Promise<void> {
+  const missing = new Set<string>();
+  for (const { isThere, packages } of PACKAGES) if (!await isThere()) packages.forEach((name) => missing.add(name));
+  if (missing.size === 0) return;
+  if (Deno.build.os !== "linux" || Deno.uid() !== 0) {
+    console.log(`Not installed (needs root on Debian), tests that use them are skipped: ${[...missing].join(" ")}`);
+    return;
+  }
+  console.log(`Installing ${[...missing].join(" ")}`);
+  const apt = async (...args: string[]) => {
+    const command = new Deno.Command("apt-get", {
+      args,
+      env: { DEBIAN_FRONTEND: "noninteractive" },
+      stdout: "null",
+      stderr: "inherit",
+    });
+    return (await command.output()).success;
+  };
+  try {
+    await apt("update");
+    if (await apt("install", "-y", "--no-install-recommends", ...missing)) return;
+    for (const name of missing) await apt("install", "-y", "--no-install-recommends", name);
+  } catch (error) {
+    console.log(`Cannot install: ${error instanceof Error ? error.message : error}; their tests are skipped`);
+  }
+}
+
+await installPrograms();
+if (wanted.length > 0) {
+  await tests("tests", wanted, []);
+} else {
+  await check("format", ["fmt", "--check", "--quiet"]);
+  await check("lint", ["lint", "--quiet"]);
+  await check("types", ["check", "--quiet", "main.ts", "core", "modules", "plugins", "scripts", "tests"]);
+  await check("import directions", ["run", "-A", "scripts/check_imports.ts"]);
+  await check("config reference is up to date", ["run", "-A", "--unstable-net", "scripts/schema.ts", "--check"]);
+  // Real peers share two cores with what they test: one file at a time.
+  const all = [
+    ...await testFiles("core"),
+    ...await testFiles("modules"),
+    ...await testFiles("plugins"),
+    ...await testFiles("tests"),
+  ];
+  const isSlow = (file: string) => file.startsWith("tests/e2e/") || file.endsWith("peers_test.ts");
+  await tests("unit tests", all.filter((file) => !isSlow(file)), ["--parallel"]);
+  await tests("tests with real peers", all.filter(isSlow), []);
+}
+console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+Deno.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
