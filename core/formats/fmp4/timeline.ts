@@ -1,0 +1,63 @@
+import type { Frame } from "../../media/frame.ts";
+import type { Edit } from "../../media/rendition.ts";
+import type { Fmp4Rendition } from "./rendition.ts";
+
+/**
+ * Media Source Extensions take a step in decode time beyond twice the last duration for a gap: they then drop pictures up
+ * to the next keyframe, and leave a hole in the sound at which players stop (MSE §3.5.8). Less than 2, as they round.
+ */
+const LONGEST_STEP = 1.75;
+
+/** A decode time that has fallen behind by more than this is put right, whatever players make of it. */
+const MAX_BEHIND_SECONDS = 60;
+
+interface Place {
+  decodeTime: number;
+  duration: number;
+}
+
+/**
+ * One viewer's copy of the fragments of its tracks: times begin at 0 with its first frame, numbers at 1, and decode times
+ * never step further than players bear. After a gap (a camera that pauses, frames that the viewer skipped) the decode time
+ * catches up little by little; presentation times of pictures stay exact, those of sound catch up with it.
+ */
+export class Fmp4Timeline {
+  readonly #places = new Map<number, Place>();
+  #baseSeconds: number | undefined;
+  #count = 0;
+
+  /**
+   * The viewer's fragment of a frame, with the reader's edit; `undefined` when there is nothing to send: the frame has no
+   * sample, or belongs before the first.
+   */
+  bytes(rendition: Fmp4Rendition, frame: Frame, edit?: Edit): Uint8Array | undefined {
+    const chunk = rendition.chunk(frame);
+    if (chunk.bytes.length === 0) return undefined;
+    const { track } = rendition;
+    const rate = track.codec.clockRate || 90000;
+    const time = frame.timestamp + (edit?.timeDelta ?? 0);
+    this.#baseSeconds ??= time / rate;
+    const base = Math.round(this.#baseSeconds * rate);
+    if (time < base) return undefined;
+    const duration = edit?.duration ?? chunk.duration;
+    const place = this.#places.get(track.id);
+    let decodeTime = time - base;
+    if (place) {
+      const limit = place.decodeTime + Math.floor(LONGEST_STEP * place.duration);
+      if (decodeTime - limit < MAX_BEHIND_SECONDS * rate) decodeTime = Math.min(decodeTime, limit);
+      decodeTime = Math.max(decodeTime, place.decodeTime + 1);
+      place.decodeTime = decodeTime;
+      place.duration = duration;
+    } else {
+      this.#places.set(track.id, { decodeTime, duration });
+    }
+    return rendition.patch(chunk, frame, {
+      timeDelta: decodeTime - frame.timestamp,
+      compositionOffset: track.kind === "video"
+        ? (edit?.compositionOffset ?? frame.compositionOffset) + time - base - decodeTime
+        : 0,
+      duration,
+      sequenceDelta: ++this.#count - chunk.number,
+    });
+  }
+}

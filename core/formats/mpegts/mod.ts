@@ -1,0 +1,2 @@
+/** MPEG transport streams (ISO/IEC 13818-1). */
+export * from "./demuxer.ts";
