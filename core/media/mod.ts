@@ -2,6 +2,7 @@
 export * from "./budget.ts";
 export * from "./clock.ts";
 export * from "./codec.ts";
+export * from "./described.ts";
 export * from "./frame.ts";
 export * from "./inspect.ts";
 export * from "./log.ts";

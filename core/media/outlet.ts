@@ -18,6 +18,12 @@ export interface OutletOptions {
    * to it); `undefined` leaves it out. Must not be changed later: buffers are shared.
    */
   readonly render: (frame: Frame, reader: Reader) => Uint8Array | undefined;
+  /** Asked after each `render`: a text that has to go out right before those bytes. Only sockets have texts. */
+  readonly notice?: () => string | undefined;
+  /** Sent before the first frame, as soon as the peer is ready. */
+  readonly head?: Uint8Array;
+  /** Each frame goes out by itself, however many wait. */
+  readonly isSeparate?: boolean;
   /** Called once, with a reason when the outlet ended by itself. */
   readonly onEnd: (reason: string) => void;
 }
@@ -50,11 +56,21 @@ function pollLater(outlet: Outlet): void {
   }, POLL_MS);
 }
 
+/** What goes out in one piece, and the text before it. */
+interface Batch {
+  readonly bytes: Uint8Array;
+  readonly notice: string | undefined;
+}
+
 /** What all outlets share: reading in batches, counting, the end of a viewer that takes nothing. */
 export abstract class Outlet {
   readonly reader: Reader;
   readonly #render: OutletOptions["render"];
+  readonly #notice: () => string | undefined;
   readonly #onEnd: OutletOptions["onEnd"];
+  readonly #isSeparate: boolean;
+  #held: Batch | undefined;
+  #wasFull = false;
   #hasEnded = false;
   #waitsSinceMs = 0;
   #isFirst = true;
@@ -64,7 +80,10 @@ export abstract class Outlet {
   constructor(options: OutletOptions) {
     this.reader = options.reader;
     this.#render = options.render;
+    this.#notice = options.notice ?? (() => undefined);
     this.#onEnd = options.onEnd;
+    this.#isSeparate = options.isSeparate ?? false;
+    if (options.head) this.#held = { bytes: options.head, notice: undefined };
     this.reader.wake = () => this.pump();
   }
 
@@ -75,21 +94,39 @@ export abstract class Outlet {
   /** Sends what is there to send, if the peer is ready for it. Never throws. */
   abstract pump(): void;
 
-  /** All that is there, up to a batch: one shared buffer as it is, several joined. */
-  protected collect(): Uint8Array | undefined {
-    const first = this.#renderNext();
+  /** The last batch was not all that there was. */
+  protected get hasMore(): boolean {
+    return this.#held !== undefined || this.#wasFull;
+  }
+
+  /** All that is there, up to a batch: one shared buffer as it is, several joined. A notice begins a new one. */
+  protected collect(): Batch | undefined {
+    const first = this.#held ?? this.#nextBatch();
+    this.#held = undefined;
     if (!first) return undefined;
-    const limit = this.#isFirst ? FIRST_BATCH_BYTES : BATCH_BYTES;
+    const limit = this.#isSeparate ? 0 : this.#isFirst ? FIRST_BATCH_BYTES : BATCH_BYTES;
     this.#isFirst = false;
-    let total = first.length;
+    let total = first.bytes.length;
     let chunks: Uint8Array[] | undefined;
+    this.#wasFull = true;
     while (total < limit) {
       const next = this.#renderNext();
+      this.#wasFull = next !== undefined;
       if (!next) break;
-      (chunks ??= [first]).push(next);
+      const notice = this.#notice();
+      if (notice !== undefined) {
+        this.#held = { bytes: next, notice };
+        break;
+      }
+      (chunks ??= [first.bytes]).push(next);
       total += next.length;
     }
-    return chunks ? join(chunks, total) : first;
+    return chunks ? { bytes: join(chunks, total), notice: first.notice } : first;
+  }
+
+  #nextBatch(): Batch | undefined {
+    const bytes = this.#renderNext();
+    return bytes && { bytes, notice: this.#notice() };
   }
 
   #renderNext(): Uint8Array | undefined {
@@ -169,7 +206,7 @@ export class StreamOutlet extends Outlet {
   pump(): void {
     if (this.#pending || this.hasEnded) return;
     try {
-      const media = this.collect();
+      const media = this.collect()?.bytes;
       if (this.#control.length > 0) {
         const parts = media ? [...this.#control, media] : this.#control;
         this.#pending = join(parts, this.#controlBytes + (media?.length ?? 0));
@@ -222,10 +259,12 @@ export class SocketOutlet extends Outlet {
         return this.pollLater();
       }
       this.stopWaiting();
-      const bytes = this.collect();
-      if (!bytes) return;
-      this.#socket.send(bytes);
-      this.bytesSent += bytes.length;
+      const batch = this.collect();
+      if (!batch) return;
+      if (batch.notice !== undefined) this.#socket.send(batch.notice);
+      this.#socket.send(batch.bytes);
+      this.bytesSent += batch.bytes.length;
+      if (this.hasMore) this.pollLater();
     } catch (error) {
       this.fail(error);
     }
@@ -258,7 +297,7 @@ export class HttpOutlet extends Outlet {
   pump(): void {
     if (!this.#isReady || this.hasEnded) return;
     try {
-      const bytes = this.collect();
+      const bytes = this.collect()?.bytes;
       if (!bytes) return;
       this.#isReady = false;
       this.bytesSent += bytes.length;
