@@ -61,7 +61,8 @@ export function parseSeconds(text: string): number | undefined {
   return Math.min(Number(found[1]) * unit, 24 * 3600 * 1000);
 }
 
-function parseStart(text: string | undefined): Start | undefined {
+/** Where a viewer starts, by its name; `undefined` when it is none. */
+export function parseStart(text: string | null | undefined): Start | undefined {
   return text === "live" || text === "keyframe" || text === "now" ? text : undefined;
 }
 
@@ -71,8 +72,6 @@ export interface SourceText {
   readonly dialled: string;
   readonly lingerMs?: number;
   readonly start?: Start;
-  /** It holds an `{input}` to be filled in before it can be dialled. */
-  readonly isTemplate: boolean;
 }
 
 /** Reads the options of a source that are the stream's. */
@@ -84,7 +83,6 @@ export function parseSourceText(text: string): SourceText {
   const kept = parts.filter((part) => !/^(linger|start)=/.test(part));
   return {
     dialled: kept.length === parts.length ? text : [url, ...kept].join("#"),
-    isTemplate: text.includes("{input}"),
     ...(lingerMs === undefined ? {} : { lingerMs }),
     ...(start ? { start } : {}),
   };

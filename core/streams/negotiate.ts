@@ -1,8 +1,7 @@
 import type { Codec } from "../media/codec.ts";
-import { matches } from "../media/codec.ts";
 import type { Media } from "../media/media.ts";
 import { matchMedia } from "../media/media.ts";
-import { StreamError } from "../util/errors.ts";
+import { redactUrls, StreamError } from "../util/errors.ts";
 
 /** One producer slot as negotiation sees it, in config order. */
 export interface Offer {
@@ -45,10 +44,11 @@ export function negotiate(wishes: readonly Media[], offers: readonly Offer[], lo
       if (offer.hasFailed || (loopGuard !== undefined && offer.source === loopGuard)) continue;
       if (!offer.medias) return { dial: slot };
       for (const media of offer.medias) {
-        const pair = matchMedia(media, wish);
+        // One media flows in one codec: a second wish shares it in that codec or looks further.
+        const taken = found.find((match) => match.media === media);
+        const pair = matchMedia(taken ? { ...media, codecs: [taken.offered] } : media, wish);
         if (!pair) continue;
-        const isTaken = found.some((match) => match.media === media && matches(match.offered, pair.offered));
-        if (!isTaken) found.push({ slot, media, wish, ...pair });
+        if (!taken) found.push({ slot, media, wish, ...pair });
         if (takesAll) continue;
         isAnswered = true;
         break;
@@ -66,7 +66,7 @@ export function attachError(
 ): StreamError {
   const first = failures[0];
   if (first) {
-    const text = joinUnique(failures.map((error) => withoutPrefix(error.message)));
+    const text = joinUnique(failures.map((error) => redactUrls(withoutPrefix(error.message))));
     const codes = new Set(failures.map((error) => error instanceof StreamError ? error.code : "OFFLINE"));
     const code = codes.size === 1 ? [...codes][0]! : "OFFLINE";
     return new StreamError(code, `streams: ${text}`, { cause: first });

@@ -1,7 +1,7 @@
 import type { Codec } from "../media/codec.ts";
 import type { SourceUrl } from "../net/source_url.ts";
 import type { Logger } from "../util/logger.ts";
-import type { Consumer, Producer } from "./types.ts";
+import type { Attachment, Consumer, Producer } from "./types.ts";
 
 /** Opens sources of some URL schemes. */
 export interface SourceOpener {
@@ -26,8 +26,11 @@ export interface OpenIo {
 /** Opens sinks: URLs that we push a stream to. */
 export interface SinkOpener {
   readonly trusted?: boolean;
-  /** Connects; the answer is attached to the stream by the caller, then run until its end. */
-  open(sink: SourceUrl, io: OpenIo): Promise<Consumer & { run(signal: AbortSignal): Promise<void> }>;
+  /** Connects; the answer is attached to the stream by the caller, then run with what it was given until its end. */
+  open(
+    sink: SourceUrl,
+    io: OpenIo,
+  ): Promise<Consumer & { run(signal: AbortSignal, attachment: Attachment): Promise<void> }>;
 }
 
 /** Finds another source URL that a source of this scheme stands for. */

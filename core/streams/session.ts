@@ -1,8 +1,8 @@
 import type { Media } from "../media/media.ts";
 import type { Track } from "../media/track.ts";
-import type { Producer, ProducerIo } from "./types.ts";
-import { toError } from "./wait.ts";
 import type { Speaker } from "./speaker.ts";
+import type { Clock, Producer, ProducerIo } from "./types.ts";
+import { orLate, toError } from "./wait.ts";
 
 /** What a session asks of its slot. */
 export interface SessionOwner {
@@ -11,8 +11,8 @@ export interface SessionOwner {
   onLive(session: Session): void;
 }
 
-/** How long a producer may take to return after its signal has aborted. */
-const STOP_MS = 3000;
+/** How long producers and sinks may take to return after its signal has aborted. */
+export const STOP_MS = 3000;
 
 /** One run of a producer. */
 export class Session {
@@ -21,14 +21,16 @@ export class Session {
   /** Resolves, never rejects, when the run has ended and its producer is closed; with the error if there was one. */
   readonly ended: Promise<Error | undefined>;
   wasLive = false;
+  readonly #clock: Clock;
   readonly #controller = new AbortController();
   // What the producer asked for and was answered.
   readonly #tracks = new Map<Media, Track | undefined>();
   readonly #speakers = new Map<Media, Track | undefined>();
 
-  constructor(producer: Producer, owner: SessionOwner, nowMs: number) {
+  constructor(producer: Producer, owner: SessionOwner, clock: Clock) {
     this.producer = producer;
-    this.startedMs = nowMs;
+    this.startedMs = clock.now();
+    this.#clock = clock;
     const io: ProducerIo = {
       signal: this.#controller.signal,
       track: (media) => {
@@ -54,7 +56,8 @@ export class Session {
     // Not before the owner knows of the session.
     await Promise.resolve();
     try {
-      if (!io.signal.aborted) await this.producer.run(io);
+      // A producer that does not return when it is told to must not hold up what comes after it.
+      if (!io.signal.aborted) await orLate(this.producer.run(io), io.signal, STOP_MS, this.#clock);
     } catch (thrown) {
       error = toError(thrown);
     }
@@ -77,14 +80,9 @@ export class Session {
     return this.#speakers.has(media) && this.#speakers.get(media) !== track;
   }
 
-  /** Ends the run; resolves when it has ended, or when it takes too long. */
+  /** Ends the run; resolves when it has ended, after 3 s at the latest. */
   async stop(): Promise<void> {
     this.#controller.abort();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, STOP_MS);
-    });
-    await Promise.race([this.ended, late]);
-    clearTimeout(timer);
+    await this.ended;
   }
 }

@@ -4,8 +4,9 @@ import type { Track } from "../media/track.ts";
 import type { Logger } from "../util/logger.ts";
 import { redactUrls } from "../util/errors.ts";
 import { nextId, type TrackNumbers } from "./ids.ts";
+import type { Want } from "./open_source.ts";
 import { Session } from "./session.ts";
-import { type Binding, SlotTracks } from "./slot_tracks.ts";
+import { type Binding, isSame, SlotTracks } from "./slot_tracks.ts";
 import { Speaker } from "./speaker.ts";
 import type { Clock, Producer, SourceRegistry, SourceState, StateChange } from "./types.ts";
 
@@ -38,6 +39,8 @@ export interface Claim {
   readonly slot: Slot;
   /** The sender's number in the JSON. */
   readonly id: number;
+  /** The consumer's track that the slot reads, rather than one of the slot's own. */
+  readonly isMicrophone: boolean;
   readonly track: Track;
   release(): void;
 }
@@ -72,8 +75,14 @@ export abstract class Slot {
   protected abstract onEnded(session: Session, error: Error | undefined): void;
   /** A session feeds less than viewers want now. */
   protected abstract onLacking(): void;
+  /** Whether {@linkcode dial} may help while it is not connected. */
+  abstract readonly canDial: boolean;
+  /** Connects if it is not connected. */
+  abstract dial(want: Want, signal?: AbortSignal): Promise<void>;
   /** Somebody came or left. */
   abstract settle(): void;
+  /** Ends it for good; resolves when its connection is closed. */
+  abstract close(): Promise<void>;
 
   get state(): SourceState {
     return this.#state;
@@ -96,6 +105,25 @@ export abstract class Slot {
   get medias(): readonly Media[] | undefined {
     return this.#producer?.medias;
   }
+  /** The same medias, each narrowed to the codec that those who use it hold it to. */
+  get offered(): readonly Media[] | undefined {
+    return this.medias?.map((media) => {
+      const codec = media.direction === "recvonly" ? this.#fixedCodecOf(media) : this.#spokenCodecOf(media);
+      return codec ? { ...media, codecs: [codec] } : media;
+    });
+  }
+  #fixedCodecOf(media: Media): Codec | undefined {
+    const binding = this.tracks.of(media);
+    return binding && (binding.users > 0 || this.hasFixedCodecs) ? binding.codec : undefined;
+  }
+  #spokenCodecOf(media: Media): Codec | undefined {
+    const speaker = this.#speakerOf(media);
+    return speaker && (speaker.talkerCount > 0 || this.hasFixedCodecs) ? speaker.codec : undefined;
+  }
+  /** A running connection cannot be started anew to carry something else. */
+  protected get hasFixedCodecs(): boolean {
+    return false;
+  }
   get bindings(): readonly Binding[] {
     return this.tracks.all;
   }
@@ -117,7 +145,7 @@ export abstract class Slot {
     const fields = { stream: redactUrls(name), source: redactUrls(this.source), ...(cause ? { cause } : {}) };
     if (isFault) context.log.limited(`${name} ${this.source} ${state}`, "warn", `source is ${state}`, fields);
     else context.log.debug(`source is ${state}`, fields);
-    context.emit("source", { stream: name, source: redactUrls(this.source), state, cause });
+    context.emit("source", { ...fields, state });
   }
 
   /** Takes over a connected producer: its medias feed the tracks that are there. */
@@ -125,6 +153,7 @@ export abstract class Slot {
     this.#producer = producer;
     this.#connectionId = nextId();
     const { replaced, lost } = this.tracks.bind(producer.medias);
+    for (const speaker of this.#speakers) if (speaker.talkerCount === 0) this.#dropSpeaker(speaker);
     for (const speaker of this.#speakers) speaker.media = undefined;
     for (const speaker of this.#speakers) this.#rejoin(speaker, producer.medias);
     for (const { was, is } of replaced) this.host.onReplaced(was, is);
@@ -134,7 +163,7 @@ export abstract class Slot {
   #rejoin(speaker: Speaker, medias: readonly Media[]): void {
     speaker.media = medias.find((media) =>
       media.direction === "sendonly" && this.#speakerOf(media) === undefined &&
-      media.codecs.some((codec) => codec.name === speaker.codec.name && codec.clockRate === speaker.codec.clockRate)
+      media.codecs.some((codec) => isSame(codec, speaker.codec))
     );
   }
 
@@ -148,13 +177,16 @@ export abstract class Slot {
 
   /** Runs the installed producer. */
   protected run(producer: Producer): Session {
-    const session = new Session(producer, {
+    const session: Session = new Session(producer, {
       trackOf: (media) => this.session === session ? this.tracks.of(media)?.track : undefined,
-      speakerOf: (media) => this.session === session ? this.#speakerOf(media) : undefined,
+      speakerOf: (media) => {
+        const speaker = this.session === session ? this.#speakerOf(media) : undefined;
+        return speaker && (speaker.talkerCount > 0 || this.hasFixedCodecs) ? speaker : undefined;
+      },
       onLive: (session) => {
         if (this.session === session) this.onLive();
       },
-    }, this.host.context.clock.now());
+    }, this.host.context.clock);
     this.session = session;
     this.host.context.watch(this);
     session.ended.then((error) => {
@@ -175,6 +207,7 @@ export abstract class Slot {
     await session.stop();
   }
 
+  /** Media flows. */
   protected onLive(): void {
     this.setState("live");
   }
@@ -182,11 +215,13 @@ export abstract class Slot {
   /** Frees tracks and speakers: nobody uses them. */
   protected clear(): void {
     this.tracks.close();
-    for (const speaker of this.#speakers) {
-      this.host.numbers.free(speaker.track.id);
-      speaker.close();
-    }
-    this.#speakers = [];
+    for (const speaker of this.#speakers) this.#dropSpeaker(speaker);
+  }
+
+  #dropSpeaker(speaker: Speaker): void {
+    this.#speakers = this.#speakers.filter((other) => other !== speaker);
+    this.host.numbers.free(speaker.track.id);
+    speaker.close();
   }
 
   #speakerOf(media: Media): Speaker | undefined {
@@ -198,10 +233,11 @@ export abstract class Slot {
     const binding = this.tracks.take(media, codec);
     if (!binding) return undefined;
     binding.users++;
-    const release = this.#use(() => binding.users--);
+    const release = this.#use(() => this.tracks.release(binding));
     return {
       slot: this,
       id: nextId(),
+      isMicrophone: false,
       get track() {
         return binding.track;
       },
@@ -212,19 +248,16 @@ export abstract class Slot {
   /** Lets a microphone be heard on a media in a codec. */
   talk(media: Media, codec: Codec, microphone: Track): Claim {
     const speaker = this.speakerFor(media, codec);
-    const remove = speaker.add(microphone);
-    return { slot: this, id: nextId(), track: microphone, release: this.#use(remove) };
+    const talker = speaker.add(microphone);
+    const release = this.#use(() => speaker.remove(talker));
+    return { slot: this, id: talker.id, isMicrophone: true, track: microphone, release };
   }
 
+  /** The speaker of a media in a codec. One of another codec that nobody talks to gives way. */
   protected speakerFor(media: Media, codec: Codec): Speaker {
     const existing = this.#speakerOf(media);
-    const isSame = existing?.codec.name === codec.name && existing.codec.clockRate === codec.clockRate;
-    if (existing && (isSame || existing.talkerCount > 0)) return existing;
-    if (existing) {
-      this.#speakers = this.#speakers.filter((other) => other !== existing);
-      this.host.numbers.free(existing.track.id);
-      existing.close();
-    }
+    if (existing && (existing.talkerCount > 0 || isSame(existing.codec, codec))) return existing;
+    if (existing) this.#dropSpeaker(existing);
     const speaker = new Speaker(this.host.numbers.take(), media, codec);
     this.#speakers.push(speaker);
     return speaker;
@@ -272,7 +305,8 @@ export abstract class Slot {
     } else if (pictures.length > 0 && !pictures.some((binding) => binding.track.log.keyframe)) {
       if (!isYoung) this.setState("no video", `no keyframe came within ${NO_VIDEO_MS / 1000} s of the start`);
     } else {
-      this.setState("live");
+      session.wasLive = true;
+      this.onLive();
     }
   }
 }

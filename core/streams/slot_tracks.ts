@@ -28,6 +28,7 @@ export class SlotTracks {
   readonly #numbers: TrackNumbers;
   readonly #clock = new SourceClock();
   #bindings: Binding[] = [];
+  #isBound = false;
 
   constructor(numbers: TrackNumbers) {
     this.#numbers = numbers;
@@ -47,6 +48,7 @@ export class SlotTracks {
    */
   bind(medias: readonly Media[]): Rebound {
     this.#clock.reset();
+    this.#isBound = true;
     const replaced: { was: Track; is: Track }[] = [];
     const lost: Track[] = [];
     const free = medias.filter((media) => media.direction === "recvonly");
@@ -98,11 +100,18 @@ export class SlotTracks {
     return binding;
   }
 
+  /** A viewer has left; a track that nothing feeds is not kept for nobody. */
+  release(binding: Binding): void {
+    binding.users--;
+    if (binding.users === 0 && !binding.media && this.#isBound) this.#drop(binding);
+  }
+
   #make(number: number, codec: Codec): Track {
     return new Track(number, codec, { sourceClock: this.#clock });
   }
 
   #drop(binding: Binding): void {
+    if (!this.#bindings.includes(binding)) return;
     this.#bindings = this.#bindings.filter((other) => other !== binding);
     this.#numbers.free(binding.track.id);
     binding.track.close();
@@ -110,14 +119,18 @@ export class SlotTracks {
 
   /** The source has gone; its tracks stay for those who read them. */
   unbind(): void {
+    this.#isBound = false;
     for (const binding of this.#bindings) binding.media = undefined;
   }
 
+  /** Drops all tracks. */
   close(): void {
+    this.#isBound = false;
     for (const binding of [...this.#bindings]) this.#drop(binding);
   }
 }
 
-function isSame(a: Codec, b: Codec): boolean {
+/** Whether two codecs are the same but for their parameters. */
+export function isSame(a: Codec, b: Codec): boolean {
   return a.kind === b.kind && a.name === b.name && matches(a, b) && matches(b, a);
 }

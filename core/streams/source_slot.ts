@@ -1,18 +1,10 @@
-import type { Codec } from "../media/codec.ts";
-import { parseSourceUrl } from "../net/source_url.ts";
 import { redactUrls, StreamError } from "../util/errors.ts";
 import { DEFAULT_LINGER_MS, parseSourceText, type SourceText } from "./entry.ts";
-import type { OpenIo } from "./opener.ts";
+import { openSource, type Want } from "./open_source.ts";
 import { Slot, type SlotHost } from "./slot.ts";
 import type { Session } from "./session.ts";
 import type { Producer, SourceState } from "./types.ts";
 import { abortError, orAborted, toError } from "./wait.ts";
-
-/** What those who dial want of a source. */
-export interface Want {
-  readonly codecs: readonly Codec[];
-  readonly speaker: boolean;
-}
 
 /** A dial under way, shared by all who wait for it. */
 interface Dial {
@@ -21,7 +13,6 @@ interface Dial {
   waiters: number;
 }
 
-const MAX_REDIRECTS = 5;
 /** For openers that forget to give up. */
 const DIAL_TIMEOUT_MS = 60_000;
 /** A source that refused the login is left alone this long: more wrong passwords lock accounts. */
@@ -36,8 +27,13 @@ export function retryDelayMs(failures: number): number {
   return failures < 20 ? 10_000 : 60_000;
 }
 
+/** The dial ended because of us, not because of the source. */
+function isGivenUp({ signal }: AbortController): boolean {
+  return signal.aborted && signal.reason instanceof StreamError && signal.reason.code === "CLOSED";
+}
+
 /** What a source slot is made with. */
-export interface SourceOptions {
+export interface SlotOptions {
   /** The config file or a trusted caller named it: redirects may lead to schemes that run commands. */
   readonly isTrusted: boolean;
   /** The stream's own linger; `#linger=` of the source goes before it. */
@@ -46,9 +42,12 @@ export interface SourceOptions {
 
 /** One configured source: dialled when somebody needs it, kept while somebody reads it, redialled when it ends. */
 export class SourceSlot extends Slot {
+  #configured: string;
+  // With `{input}`, to be filled anew each time.
+  #template: string | undefined;
   #source: string;
   #text: SourceText;
-  #options: SourceOptions;
+  #options: SlotOptions;
   #dialing: Dial | undefined;
   #cancelRetry: (() => void) | undefined;
   #cancelLinger: (() => void) | undefined;
@@ -57,8 +56,10 @@ export class SourceSlot extends Slot {
   #ending: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(host: SlotHost, source: string, options: SourceOptions) {
+  constructor(host: SlotHost, source: string, options: SlotOptions) {
     super(host);
+    this.#configured = source;
+    this.#template = source.includes("{input}") ? source : undefined;
     this.#source = source;
     this.#text = parseSourceText(source);
     this.#options = options;
@@ -67,28 +68,48 @@ export class SourceSlot extends Slot {
   get source(): string {
     return this.#source;
   }
+  /** The source as it was set: of a template, the template. */
+  get configured(): string {
+    return this.#configured;
+  }
   /** An `{input}` waits to be filled in; it cannot be dialled. */
   get isTemplate(): boolean {
-    return this.#text.isTemplate;
+    return this.#source === this.#template;
   }
   /** Where its viewers start. */
   get startAt(): SourceText["start"] {
     return this.#text.start;
   }
-  get isDialing(): boolean {
-    return this.#dialing !== undefined;
+  override get canDial(): boolean {
+    return !this.isTemplate;
   }
   get #lingerMs(): number {
     return this.#text.lingerMs ?? this.#options.lingerMs ?? DEFAULT_LINGER_MS;
   }
 
-  /** Replaces the source; what runs is left running until its end, unless `restarts`. */
-  setSource(source: string, options: SourceOptions, restarts: boolean): void {
-    const isSame = source === this.#source;
+  /** Replaces the source; what runs is left running until its end, unless `restarts`. The same one again stays trusted. */
+  setSource(source: string, options: SlotOptions, restarts: boolean): void {
+    if (source === this.#configured) {
+      this.#options = { ...options, isTrusted: options.isTrusted || this.#options.isTrusted };
+      return;
+    }
+    this.#configured = source;
+    this.#template = source.includes("{input}") ? source : undefined;
+    this.#options = options;
+    this.#change(source, restarts);
+  }
+
+  /** Fills the template's `{input}`, or replaces the source where there is none; what runs is left running. */
+  fill(input: string, isTrusted: boolean): void {
+    const template = this.#template;
+    if (template === undefined) return this.setSource(input, { ...this.#options, isTrusted }, false);
+    this.#change(template.replace("{input}", () => input), false);
+  }
+
+  #change(source: string, restarts: boolean): void {
+    if (source === this.#source) return;
     this.#source = source;
     this.#text = parseSourceText(source);
-    this.#options = options;
-    if (isSame) return;
     this.#refusal = undefined;
     this.#failures = 0;
     if (!restarts) return;
@@ -97,18 +118,22 @@ export class SourceSlot extends Slot {
   }
 
   /** Connects if it is not connected; all who call meanwhile share one try, which ends when the last of them aborts. */
-  async dial(want: Want, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) throw abortError(signal);
-    if (this.producer) return;
-    if (this.#isClosed) throw new StreamError("CLOSED", "the source was removed");
-    if (this.#refusal && this.host.context.clock.now() < this.#refusal.untilMs) throw this.#refusal.error;
-    const dial = this.#dialing ??= this.#beginDial(want);
-    dial.waiters++;
-    try {
-      await orAborted(dial.promise, signal);
-    } finally {
-      dial.waiters--;
-      this.#abandon(dial);
+  override async dial(want: Want, signal?: AbortSignal): Promise<void> {
+    while (!this.producer) {
+      if (signal?.aborted) throw abortError(signal);
+      if (this.#isClosed) throw new StreamError("CLOSED", "the source was removed");
+      if (this.#refusal && this.host.context.clock.now() < this.#refusal.untilMs) throw this.#refusal.error;
+      const dial = this.#dialing ??= this.#beginDial(want);
+      dial.waiters++;
+      try {
+        return await orAborted(dial.promise, signal);
+      } catch (error) {
+        // Given up for another source, or by those who waited before: not what this caller is to be told.
+        if (signal?.aborted || this.#isClosed || !isGivenUp(dial.controller)) throw error;
+      } finally {
+        dial.waiters--;
+        this.#abandon(dial);
+      }
     }
   }
 
@@ -124,15 +149,21 @@ export class SourceSlot extends Slot {
     this.setState("connecting");
     const { clock } = this.host.context;
     const cancelTimeout = clock.setTimer(() => {
-      controller.abort(new StreamError("TIMEOUT", `no answer within ${DIAL_TIMEOUT_MS / 1000} s`));
+      const shown = redactUrls(this.#source);
+      controller.abort(new StreamError("TIMEOUT", `no answer from "${shown}" within ${DIAL_TIMEOUT_MS / 1000} s`));
     }, DIAL_TIMEOUT_MS);
     const opened = this.#open(want, controller.signal);
     const promise = orAborted(opened, controller.signal).then(
-      (producer) => this.#onOpened(producer),
+      (producer) => {
+        if (!controller.signal.aborted) return this.#onOpened(producer);
+        // Given up in the very moment in which it opened.
+        producer.close();
+        this.#onFailed(abortError(controller.signal), isGivenUp(controller));
+      },
       (thrown) => {
         // It may still open after it was given up.
         opened.then((producer) => producer.close()).catch(() => {});
-        this.#onFailed(toError(thrown));
+        this.#onFailed(toError(thrown), isGivenUp(controller));
       },
     ).finally(cancelTimeout);
     // Retries have no waiter; the failure has been dealt with above.
@@ -147,12 +178,12 @@ export class SourceSlot extends Slot {
     if (this.users > 0) this.#start();
   }
 
-  #onFailed(error: Error): never {
-    const isAbandoned = error instanceof StreamError && error.code === "CLOSED";
+  #onFailed(error: Error, isAbandoned: boolean): never {
     this.#dialing = undefined;
     if (isAbandoned) this.setState("idle");
     else this.#fail(error);
     if (this.users > 0) this.#scheduleRetry(isAbandoned ? 0 : undefined);
+    else this.clear();
     throw error;
   }
 
@@ -163,37 +194,11 @@ export class SourceSlot extends Slot {
     this.setState(state, redactUrls(error.message));
   }
 
-  /** Finds the opener, through redirects, and opens; one connection at a time. */
+  // One connection at a time: cameras count them.
   async #open(want: Want, signal: AbortSignal): Promise<Producer> {
     await orAborted(this.#ending, signal);
-    const { registry, logOf } = this.host.context;
-    let text = this.#text.dialled;
-    let { isTrusted } = this.#options;
-    for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-      const url = parseSourceUrl(text);
-      const opener = registry.source(url.scheme);
-      const redirector = registry.redirect(url.scheme);
-      if (!opener && !redirector) {
-        throw new StreamError("UNSUPPORTED_SCHEME", `streams: unsupported scheme: ${redactUrls(text)}`);
-      }
-      if (!isTrusted && registry.isTrusted(url.scheme)) {
-        throw new StreamError("UNTRUSTED_SOURCE", "streams: source from insecure producer");
-      }
-      const io: OpenIo = {
-        signal,
-        log: logOf(url.scheme),
-        stream: this.host.name,
-        wanted: want.codecs,
-        wantsSpeaker: want.speaker,
-      };
-      const next = await redirector?.resolve(url, io);
-      if (opener && (!next || next === text)) return await opener.open(url, io);
-      if (!next) throw new StreamError("BAD_SOURCE", `source "${redactUrls(text)}" leads nowhere, check its address`);
-      isTrusted ||= redirector?.vouches ?? false;
-      text = next;
-    }
-    const shown = redactUrls(this.#source);
-    throw new StreamError("BAD_SOURCE", `source "${shown}" redirects more than ${MAX_REDIRECTS} times, check for a loop`);
+    const { context, name } = this.host;
+    return await openSource(this.#text.dialled, this.#options.isTrusted, context, { signal, stream: name, ...want });
   }
 
   override start(): void {
@@ -257,7 +262,7 @@ export class SourceSlot extends Slot {
     if (this.users === 0 || this.producer || this.#dialing || this.#isClosed) return;
     const codecs = this.bindings.filter((binding) => binding.users > 0).map((binding) => binding.codec);
     const speaker = this.speakers.some((speaker) => speaker.talkerCount > 0);
-    this.#dialing = this.#beginDial({ codecs, speaker });
+    this.#dialing = this.#beginDial({ wanted: codecs, wantsSpeaker: speaker });
   }
 
   #stopRetry(): void {
@@ -269,7 +274,7 @@ export class SourceSlot extends Slot {
     this.#cancelLinger = undefined;
   }
 
-  settle(): void {
+  override settle(): void {
     if (this.users > 0 || this.host.isAttaching || this.#isClosed) return;
     this.#stopRetry();
     if (this.#dialing) return this.#abandon(this.#dialing);
@@ -291,7 +296,7 @@ export class SourceSlot extends Slot {
   }
 
   /** Ends it for good; resolves when its connection is closed. */
-  close(): Promise<void> {
+  override close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#dialing?.controller.abort(new StreamError("CLOSED", "the source was removed"));

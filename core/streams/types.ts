@@ -90,7 +90,7 @@ export interface Attachment extends Disposable {
 export interface StreamHandle {
   readonly name: string;
   /** Where its viewers start unless they say otherwise (`#start=` of a source). */
-  readonly start?: Start;
+  readonly start?: Start | undefined;
   /** Negotiates, dials what is needed, and registers the consumer. Rejects with a `StreamError` in the contract's words. */
   attach(consumer: Consumer, principal: Principal, signal?: AbortSignal): Promise<Attachment>;
   /** Takes a pushed producer and runs it until its end; needs the right to publish. */

@@ -28,6 +28,22 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefine
   });
 }
 
+/** Settles as the promise does; once the signal has aborted, resolves after `ms` more at the latest. */
+export function orLate(promise: Promise<void>, signal: AbortSignal, ms: number, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let cancel: (() => void) | undefined;
+    const onAbort = () => {
+      cancel = clock.setTimer(resolve, ms);
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener("abort", onAbort);
+      cancel?.();
+    });
+  });
+}
+
 /** Resolves after `ms`, or at once when the signal aborts. */
 export function delay(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
