@@ -1,0 +1,444 @@
+import assert from "node:assert/strict";
+import {
+  codec as makeCodec,
+  type Logger,
+  type Media,
+  parseAuthorization,
+  parseSourceUrl,
+  type Producer,
+  Track,
+  Units,
+  verifyDigest,
+} from "../../core/mod.ts";
+import {
+  answer,
+  FakeCamera,
+  obedient,
+  PCMA_LINES,
+  rtpFrame,
+  type Script,
+  sdp,
+  SPEAKER_LINES,
+  VP8_LINES,
+  vp8Payload,
+} from "./fake_camera.ts";
+import { openCamera } from "./producer.ts";
+
+const silent: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, limited() {} };
+
+function open(source: string, signal = new AbortController().signal): Promise<Producer> {
+  return openCamera(parseSourceUrl(source), {
+    signal,
+    log: silent,
+    stream: "yard",
+    wanted: [],
+    wantsSpeaker: false,
+  });
+}
+
+/** A producer that runs, with a track for each media. */
+class Running implements AsyncDisposable {
+  readonly tracks: Track[];
+  readonly speaker: Track | undefined;
+  readonly ended: Promise<Error | undefined>;
+  isLive = false;
+  readonly #controller = new AbortController();
+  readonly #producer: Producer;
+
+  constructor(producer: Producer, wants: (media: Media) => boolean = () => true) {
+    this.#producer = producer;
+    const tracks = new Map<Media, Track>();
+    const speakers = new Map<Media, Track>();
+    for (const media of producer.medias) {
+      const track = new Track(tracks.size, media.codecs[0]!);
+      if (media.direction === "sendonly") speakers.set(media, track);
+      else if (wants(media)) tracks.set(media, track);
+    }
+    this.tracks = [...tracks.values()];
+    this.speaker = [...speakers.values()][0];
+    this.ended = producer.run({
+      signal: this.#controller.signal,
+      track: (media) => tracks.get(media),
+      speaker: (media) => {
+        const track = speakers.get(media);
+        return track && { track, codec: media.codecs[0]! };
+      },
+      live: () => {
+        this.isLive = true;
+      },
+    }).then(() => undefined, (error) => error);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#controller.abort();
+    await this.ended;
+    this.#producer.close();
+    for (const track of this.tracks) track.close();
+    this.speaker?.close();
+  }
+}
+
+/** Resolves when a track has that many frames. */
+function frames(track: Track, count: number): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => track.frames >= count && (track.log.removeCursor(cursor), resolve());
+    const cursor = { index: Infinity, wake: look };
+    track.log.addCursor(cursor);
+    look();
+  });
+}
+
+/** The obedient camera, except for one method. */
+function except(base: Script, method: string, script: Script): Script {
+  return (request, camera) => request.method === method ? script(request, camera) : base(request, camera);
+}
+
+const both = sdp(...VP8_LINES, ...PCMA_LINES);
+
+Deno.test("openCamera() describes, sets up what is wanted, plays, feeds the tracks and says goodbye", async () => {
+  await using camera = new FakeCamera(obedient(both));
+  const producer = await open(camera.source("", "user:pa%40ss@"));
+  assert.deepEqual(producer.medias.map(({ kind, direction }) => `${kind} ${direction}`), [
+    "video recvonly",
+    "audio recvonly",
+  ]);
+  {
+    await using running = new Running(producer);
+    await camera.until(() => camera.methods().includes("PLAY"));
+    for (let i = 0; i < 3; i++) {
+      await camera.send(rtpFrame(0, { sequence: i, timestamp: i * 3600, payload: vp8Payload() }));
+      await camera.send(
+        rtpFrame(2, { sequence: i, timestamp: i * 160, payload: new Uint8Array(160), payloadType: 8 }),
+      );
+    }
+    await Promise.all(running.tracks.map((track) => frames(track, 3)));
+    assert.equal(running.isLive, true);
+    assert.ok(producer.info.bytesReceived! > 500);
+    assert.equal(producer.info.protocol, "rtsp+tcp");
+    assert.equal(producer.info.url, `rtsp://***@127.0.0.1:${camera.port}/live?a=1`);
+  }
+  await camera.until(() => camera.methods().includes("TEARDOWN"));
+  assert.deepEqual(camera.methods(), ["DESCRIBE", "SETUP", "SETUP", "PLAY", "TEARDOWN"]);
+  const base = `rtsp://127.0.0.1:${camera.port}/live?a=1`;
+  assert.deepEqual(camera.requests.map(({ url }) => url), [base, `${base}/track1`, `${base}/track2`, base, base]);
+  assert.equal(camera.requests[2]!.header("Transport"), "RTP/AVP/TCP;unicast;interleaved=2-3");
+  assert.equal(camera.requests[3]!.header("Session"), "42");
+});
+
+Deno.test("openCamera() sets up only the medias that somebody wants", async () => {
+  await using camera = new FakeCamera(obedient(both));
+  await using _ = new Running(await open(camera.source()), (media) => media.kind === "audio");
+  await camera.until(() => camera.methods().includes("PLAY"));
+  assert.deepEqual(camera.methods(), ["DESCRIBE", "SETUP", "PLAY"]);
+  assert.match(camera.requests[1]!.url, /track2$/);
+});
+
+Deno.test("openCamera() keeps the kinds that #media names", async () => {
+  await using camera = new FakeCamera(obedient(both));
+  const producer = await open(camera.source("#media=audio"));
+  assert.deepEqual(producer.medias.map(({ kind }) => kind), ["audio"]);
+  producer.close();
+});
+
+Deno.test("Quirk(cameras that want a User-Agent and exact CSeq): both are in every request", async () => {
+  await using camera = new FakeCamera(obedient(both));
+  const producer = await open(camera.source());
+  const [describe] = camera.requests;
+  assert.ok(describe!.lines.some((line) => /^CSeq: 1$/.test(line)));
+  assert.ok(describe!.lines.some((line) => /^User-Agent: \S/.test(line)));
+  assert.ok(describe!.lines.includes("Accept: application/sdp"));
+  producer.close();
+});
+
+Deno.test("openCamera() asks for the backchannel unless the source has other options", async () => {
+  for (
+    const [options, isAsked] of [["", true], ["#timeout=10", false], ["#timeout=3#backchannel=1", true], [
+      "#backchannel=0",
+      false,
+    ]] as const
+  ) {
+    await using camera = new FakeCamera(obedient(both));
+    const producer = await open(camera.source(options));
+    assert.equal(camera.requests[0]!.header("Require") !== undefined, isAsked, options);
+    producer.close();
+  }
+});
+
+Deno.test("Quirk(cameras without backchannel): one that refuses, closes or says nothing is asked again without", async () => {
+  for (const said of ["refuse", "close", "nothing"]) {
+    await using camera = new FakeCamera((request, camera) => {
+      if (request.header("Require") === undefined) return obedient(both)(request, camera);
+      return said === "refuse" ? answer(request, "551 Option not supported") : said === "close" ? "close" : undefined;
+    });
+    const producer = await open(camera.source("#backchannel=1#timeout=0.3"));
+    assert.equal(producer.medias.length, 2);
+    assert.deepEqual(camera.methods(), ["DESCRIBE", "DESCRIBE"]);
+    assert.equal(camera.connections, 2);
+    producer.close();
+  }
+});
+
+Deno.test("Quirk(cameras that refuse to set up their speaker): all is set up again without it", async () => {
+  const withSpeaker = sdp(...VP8_LINES, ...SPEAKER_LINES, ...PCMA_LINES);
+  await using camera = new FakeCamera((request, camera) => {
+    if (request.url.endsWith("track3")) return answer(request, "500 Internal Server Error");
+    const isAsked = request.header("Require") !== undefined;
+    return obedient(request.method === "DESCRIBE" && !isAsked ? both : withSpeaker)(request, camera);
+  });
+  await using running = new Running(await open(camera.source()));
+  await camera.until(() => camera.methods().includes("PLAY"));
+  assert.deepEqual(camera.methods(), ["DESCRIBE", "SETUP", "SETUP", "DESCRIBE", "SETUP", "SETUP", "PLAY"]);
+  await camera.send(rtpFrame(4, { sequence: 1, timestamp: 0, payload: new Uint8Array(80), payloadType: 8 }));
+  await frames(running.tracks[1]!, 1);
+});
+
+Deno.test("openCamera() goes on with the pictures when the sound cannot be set up", async () => {
+  await using camera = new FakeCamera(
+    except(
+      obedient(both),
+      "SETUP",
+      (request, camera) =>
+        request.url.endsWith("track2") ? answer(request, "404 Not Found") : obedient(both)(request, camera),
+    ),
+  );
+  await using running = new Running(await open(camera.source("#backchannel=0")));
+  await camera.until(() => camera.methods().includes("PLAY"));
+  await camera.send(rtpFrame(0, { sequence: 1, timestamp: 0, payload: vp8Payload() }));
+  await frames(running.tracks[0]!, 1);
+});
+
+/** A camera with Digest; the nonce is what `nonce` says. */
+function guarded(base: Script, nonce: () => string, extra = ""): Script {
+  return (request, camera) => {
+    const given = parseAuthorization(request.header("Authorization") ?? "");
+    const isRight = given?.scheme === "digest" && given.nonce === nonce() &&
+      given.parameters.get("uri") === request.url &&
+      verifyDigest(given, { method: request.method, realm: "cam", password: "pa@ss" });
+    if (isRight) return base(request, camera);
+    const stale = given?.scheme === "digest" && given.nonce !== nonce() ? ", stale=true" : "";
+    return answer(request, "401 Unauthorized", [
+      `WWW-Authenticate: Digest realm="cam", nonce="${nonce()}"${extra}${stale}`,
+    ]);
+  };
+}
+
+Deno.test("RtspClient logs in with Digest, and again when the nonce has run out", async () => {
+  for (const extra of ["", ', qop="auth,auth-int"', ", algorithm=SHA-256, qop=auth"]) {
+    let nonce = "one";
+    await using camera = new FakeCamera(guarded(obedient(both), () => nonce, extra));
+    const producer = await open(camera.source("#backchannel=0", "admin:pa%40ss@"));
+    nonce = "two";
+    await using _ = new Running(producer);
+    await camera.until(() => camera.methods().includes("PLAY"));
+    assert.deepEqual(camera.methods(), ["DESCRIBE", "DESCRIBE", "SETUP", "SETUP", "SETUP", "PLAY"], extra);
+  }
+});
+
+Deno.test("RtspClient says whose password was refused, once", async () => {
+  await using camera = new FakeCamera(guarded(obedient(both), () => "n"));
+  await assert.rejects(open(camera.source("", "admin:wrong@")), {
+    code: "UNAUTHORIZED",
+    message: 'rtsp: camera "yard" refused the password (401 Digest): check user and password in streams.yard',
+  });
+  assert.equal(camera.requests.length, 2);
+  await assert.rejects(open(camera.source()), {
+    code: "UNAUTHORIZED",
+    message: 'rtsp: camera "yard" wants a password (401 Digest): put user:password@ before the host in streams.yard',
+  });
+});
+
+Deno.test("Quirk(cameras that close after a 401): the answer goes over a new connection", async () => {
+  let isFirst = true;
+  await using camera = new FakeCamera((request, camera) => {
+    if (request.header("Authorization") !== undefined) {
+      if (!isFirst) return obedient(both)(request, camera);
+      isFirst = false;
+      return "close";
+    }
+    return answer(request, "401 Unauthorized", ['WWW-Authenticate: Basic realm="x"']);
+  });
+  const producer = await open(camera.source("#backchannel=0", "a:b@"));
+  assert.equal(camera.connections, 2);
+  assert.equal(camera.requests.at(-1)!.header("Authorization"), "Basic YTpi");
+  producer.close();
+});
+
+Deno.test("Quirk(TP-Link Tapo): without a login it lets in who calls it 127.0.0.1", async () => {
+  await using camera = new FakeCamera((request, camera) =>
+    request.url.startsWith("rtsp://127.0.0.1:")
+      ? obedient(both)(request, camera)
+      : answer(request, "401 Unauthorized", ['WWW-Authenticate: Digest realm="TP-LINK Streaming Media", nonce="1"'])
+  );
+  await using _ = new Running(await open(camera.source("#backchannel=0").replace("127.0.0.1", "localhost")));
+  await camera.until(() => camera.methods().includes("PLAY"));
+  assert.deepEqual(camera.methods(), ["DESCRIBE", "DESCRIBE", "SETUP", "SETUP", "PLAY"]);
+});
+
+Deno.test("RtspClient follows redirects and shows its login there too", async () => {
+  await using target = new FakeCamera(guarded(obedient(both), () => "n"));
+  await using camera = new FakeCamera((request) =>
+    answer(request, "302 Moved", [`Location: rtsp://127.0.0.1:${target.port}/other`])
+  );
+  const producer = await open(camera.source("#backchannel=0", "admin:pa%40ss@"));
+  assert.match(target.requests[1]!.url, /\/other$/);
+  producer.close();
+  await using loop = new FakeCamera((request, own) =>
+    answer(request, "302 Moved", [`Location: rtsp://127.0.0.1:${own.port}/`])
+  );
+  await assert.rejects(open(loop.source("#backchannel=0")), /redirects more than 5 times/);
+});
+
+Deno.test("Quirk(cameras without a=control): the base with a slash is set up", async () => {
+  await using camera = new FakeCamera(obedient(sdp("m=video 0 RTP/AVP 97", "a=rtpmap:97 VP8/90000")));
+  await using _ = new Running(await open(camera.source("#backchannel=0")));
+  await camera.until(() => camera.methods().includes("PLAY"));
+  assert.equal(camera.requests[1]!.url, `rtsp://127.0.0.1:${camera.port}/live?a=1/`);
+});
+
+Deno.test("Quirk(cameras without /TCP in the answer): the channel they name is used", async () => {
+  for (const transport of ["RTP/AVP;unicast;interleaved=6-7", "interleaved=6", "RTP/AVP/TCP;unicast;interleaved=6-7"]) {
+    await using camera = new FakeCamera(
+      except(
+        obedient(sdp(...VP8_LINES)),
+        "SETUP",
+        (request) => answer(request, "200 OK", [`Transport: ${transport}`, "Session: 1"]),
+      ),
+    );
+    await using running = new Running(await open(camera.source("#backchannel=0")));
+    await camera.until(() => camera.methods().includes("PLAY"));
+    await camera.send(rtpFrame(6, { sequence: 1, timestamp: 0, payload: vp8Payload() }));
+    await frames(running.tracks[0]!, 1);
+  }
+});
+
+Deno.test("ClientSession notices that PLAY is refused", async () => {
+  await using camera = new FakeCamera(
+    except(obedient(both), "PLAY", (request) => answer(request, "453 Not Enough Bandwidth")),
+  );
+  await using running = new Running(await open(camera.source()));
+  const error = await running.ended;
+  assert.match(error!.message, /answered 453 Not Enough Bandwidth to PLAY/);
+  assert.equal((error as { code?: string }).code, "BUSY");
+});
+
+Deno.test("ClientSession takes media although PLAY is never answered, and sound with garbage in between", async () => {
+  await using camera = new FakeCamera(except(obedient(both), "PLAY", () => undefined));
+  await using running = new Running(await open(camera.source()));
+  await camera.until(() => camera.methods().includes("PLAY"));
+  await camera.send(rtpFrame(2, { sequence: 1, timestamp: 0, payload: new Uint8Array(160), payloadType: 8 }));
+  await camera.send(Uint8Array.of(1, 2, 3, 0x24, 200, 1, 1, 0, 0));
+  await camera.send("OPTIONS rtsp://x/ RTSP/1.0\r\nCSeq: 77\r\n\r\n");
+  await camera.send(rtpFrame(2, { sequence: 2, timestamp: 160, payload: new Uint8Array(160), payloadType: 8 }));
+  await frames(running.tracks[1]!, 2);
+  await camera.until(() => camera.answers.length > 0);
+  assert.match(camera.answers[0]!, /^RTSP\/1.0 200 OK\nCSeq: 77/);
+});
+
+Deno.test("ClientSession ends when nothing comes, and when the camera closes", async () => {
+  await using camera = new FakeCamera(obedient(both));
+  await using running = new Running(await open(camera.source("#timeout=0.3")));
+  const error = await running.ended;
+  assert.equal(error!.message, 'rtsp: camera "yard" sent nothing for 0.3 s');
+  await using other = new Running(await open(camera.source()));
+  await camera.until(() => camera.methods().filter((method) => method === "PLAY").length === 2);
+  camera.drop();
+  assert.match((await other.ended)!.message, /camera "yard" ended the session: closed by the camera/);
+});
+
+Deno.test("ClientSession keeps the session alive, with GET_PARAMETER where the camera knows it", async () => {
+  await using camera = new FakeCamera((request, camera) => {
+    switch (request.method) {
+      case "SETUP":
+        return answer(request, "200 OK", ["Session: abc ; timeout = 6", `Transport: ${request.header("Transport")}`]);
+      case "OPTIONS":
+        return answer(request, "200 OK", ["Public: OPTIONS, PLAY, GET_PARAMETER"]);
+      default:
+        return obedient(both)(request, camera);
+    }
+  });
+  await using _ = new Running(await open(camera.source()));
+  await camera.until(() => camera.methods().includes("GET_PARAMETER"));
+  assert.deepEqual(camera.methods().slice(-3), ["PLAY", "OPTIONS", "GET_PARAMETER"]);
+  assert.equal(camera.requests.at(-1)!.header("Session"), "abc");
+});
+
+Deno.test("Quirk(Reolink doorbell): PCMA goes to the speaker in packets of 1024 bytes with timestamp 0", async () => {
+  await using camera = new FakeCamera(obedient(sdp(...VP8_LINES, ...SPEAKER_LINES)));
+  await using running = new Running(await open(camera.source()));
+  await camera.until(() => camera.methods().includes("PLAY"));
+  // Any answer opens the way; a question and its answer later it has.
+  await camera.send("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+  await camera.until(() => camera.answers.length > 0);
+  for (let i = 0; i < 15; i++) {
+    running.speaker!.append({ payload: new Units([new Uint8Array(160).fill(i)]), pts: i * 160, isKeyframe: true });
+  }
+  const sent = () => camera.packets.filter(({ channel }) => channel === 2);
+  await camera.until(() => sent().length === 2);
+  for (const { packet } of sent()) {
+    assert.equal(packet.length, 12 + 1024);
+    assert.deepEqual([...packet.subarray(4, 8)], [0, 0, 0, 0]);
+    assert.equal(packet[1], 0x88);
+  }
+});
+
+Deno.test("SpeakerSender sends other codecs packet by packet with their times", async () => {
+  const lines = ["m=audio 0 RTP/AVP 96", "a=rtpmap:96 OPUS/48000/2", "a=sendonly", "a=control:t3"];
+  await using camera = new FakeCamera(obedient(sdp(...VP8_LINES, ...lines)));
+  await using running = new Running(await open(camera.source()));
+  await camera.until(() => camera.methods().includes("PLAY"));
+  await camera.send("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+  await camera.until(() => camera.answers.length > 0);
+  for (let i = 0; i < 3; i++) {
+    running.speaker!.append({
+      payload: new Units([new Uint8Array(60)]),
+      pts: i * 960,
+      isKeyframe: true,
+      arrivalMs: i * 20,
+    });
+  }
+  await camera.until(() => camera.packets.length === 3);
+  const times = camera.packets.map(({ packet }) => new DataView(packet.buffer).getUint32(4));
+  assert.deepEqual(times.map((time) => time - times[0]!), [0, 960, 1920]);
+  assert.ok(camera.packets.every(({ packet }) => packet[1] === 0xe0 && packet.length === 72));
+});
+
+Deno.test("openCamera() says what is wrong with an address", async () => {
+  await assert.rejects(open("rtsp://"), { code: "BAD_SOURCE" });
+  await assert.rejects(open("rtsp://u:secret@h:99999/"), (error: Error) => !error.message.includes("secret"));
+  await assert.rejects(open("rtsp://h/#transport=carrier"), /expected tcp, udp, ws/);
+  await assert.rejects(open("rtsp://h/#timeout=soon"), /expected seconds/);
+  await assert.rejects(open("rtsp://127.0.0.1:1/"), { code: "OFFLINE" });
+  await using mute = new FakeCamera(() => undefined);
+  await assert.rejects(open(mute.source("#timeout=0.2")), { code: "TIMEOUT" });
+  await using empty = new FakeCamera(obedient("v=0\r\n"));
+  await assert.rejects(open(empty.source("#timeout=1")), { code: "PROTOCOL" });
+  await using missing = new FakeCamera((request) => answer(request, "404 Stream Not Found"));
+  await assert.rejects(open(missing.source("#timeout=1")), {
+    code: "NOT_FOUND",
+    message: 'rtsp: camera "yard" answered 404 Stream Not Found to DESCRIBE: check the path in streams.yard',
+  });
+});
+
+Deno.test("openCamera() stops when nobody waits any more", async () => {
+  await using camera = new FakeCamera(() => undefined);
+  const controller = new AbortController();
+  const opening = open(camera.source(), controller.signal);
+  await camera.until(() => camera.requests.length > 0);
+  controller.abort(new Error("nobody waits"));
+  await assert.rejects(opening, /nobody waits/);
+});
+
+Deno.test("openCamera() feeds the codec that was agreed, and leaves out packets of the line's others", async () => {
+  const lines = ["m=audio 0 RTP/AVP 8 0 13", "a=control:t"];
+  await using camera = new FakeCamera(obedient(sdp(...lines)));
+  const producer = await open(camera.source());
+  assert.deepEqual(producer.medias[0]!.codecs.map(({ name }) => name).slice(0, 2), ["PCMA", "PCMU"]);
+  await using running = new Running(producer);
+  await camera.until(() => camera.methods().includes("PLAY"));
+  const frame = (sequence: number, payloadType: number) =>
+    rtpFrame(0, { sequence, timestamp: sequence * 160, payload: new Uint8Array(160), payloadType });
+  for (const [i, type] of [8, 13, 0, 8].entries()) await camera.send(frame(i, type));
+  await frames(running.tracks[0]!, 2);
+  assert.equal(running.tracks[0]!.frames, 2);
+  assert.equal(makeCodec("PCMA").kind, "audio");
+});
