@@ -20,7 +20,10 @@ export interface PluginDefinition<Config = unknown> {
   readonly api: number;
   /** Services that must be there before `setup` (`ctx.provide` of other plugins). */
   readonly requires?: readonly string[];
-  /** The schema of the config section that has the plugin's name. */
+  /**
+   * The schema of the config section that has the plugin's name; with `sections`, of an object that holds those of them
+   * that are there.
+   */
   readonly config?: (zod: typeof z) => z.ZodType<Config>;
   /** The names of the config sections it reads, when they are not just its own name. */
   readonly sections?: readonly string[];
@@ -56,6 +59,8 @@ export interface RouteOptions {
   readonly camera?: (query: URLSearchParams) => string | null;
   readonly query?: Readonly<Record<string, string>>;
   readonly responses?: Readonly<Record<string, string>>;
+  /** What a body may hold; default 4 MiB, and no limit where media is pushed (`publish`). */
+  readonly maxBodyBytes?: number;
 }
 
 /** Answers a request. What it throws becomes an error answer: a `StreamError` by its code, anything else 500. */
@@ -98,7 +103,10 @@ export interface PluginContext<Config = unknown> {
   };
   readonly metrics: Metrics;
   readonly http: Readonly<
-    Record<"get" | "post" | "put" | "patch" | "delete" | "any", (path: string, options: RouteOptions, handler: RouteHandler) => void>
+    Record<
+      "get" | "post" | "put" | "patch" | "delete" | "any",
+      (path: string, options: RouteOptions, handler: RouteHandler) => void
+    >
   >;
   source(schemes: string | readonly string[], opener: SourceOpener): void;
   sink(schemes: string | readonly string[], opener: SinkOpener): void;
@@ -110,7 +118,10 @@ export interface PluginContext<Config = unknown> {
    * Listens for byte streams and owns each connection's task: errors are logged, never lost. `address` is the contract's
    * form, `":8554"` or `"127.0.0.1:8554"`.
    */
-  listen(address: string, serve: (conn: StreamConn, peer: Peer, signal: AbortSignal) => Promise<void>): Promise<StreamListener>;
+  listen(
+    address: string,
+    serve: (conn: StreamConn, peer: Peer, signal: AbortSignal) => Promise<void>,
+  ): Promise<StreamListener>;
   /** Who a peer outside HTTP is: by its address, and by the login it showed if any. `undefined`: wrong login. */
   identify(peer: Peer, login?: { username: string; password: string }): Principal | undefined;
   provide(service: string, value: unknown): void;

@@ -2,6 +2,7 @@
 import type {
   ChildProcess,
   DirEntry,
+  FileInfo,
   HttpListenOptions,
   HttpPeer,
   HttpServer,
@@ -15,8 +16,6 @@ import type {
   TlsIdentity,
   UdpSocket,
 } from "./types.ts";
-import { connect as nodeTlsConnect } from "node:tls";
-import { Duplex } from "node:stream";
 
 function address(addr: Deno.Addr): SocketAddress {
   if (addr.transport === "tcp" || addr.transport === "udp") return { host: addr.hostname, port: addr.port };
@@ -95,7 +94,8 @@ export async function connectTls(
 // Deno's own TLS client cannot skip the check of a self-signed end certificate, which most cameras have.
 async function connectTlsUnchecked(to: { host: string; port: number }, options: TlsClientOptions): Promise<StreamConn> {
   options.signal?.throwIfAborted();
-  const socket = nodeTlsConnect({ host: to.host, port: to.port, rejectUnauthorized: false });
+  const [{ connect }, { Duplex }] = await Promise.all([import("node:tls"), import("node:stream")]);
+  const socket = connect({ host: to.host, port: to.port, rejectUnauthorized: false });
   const stop = () => socket.destroy(new Error("Connection attempt was aborted"));
   options.signal?.addEventListener("abort", stop, { once: true });
   try {
@@ -298,10 +298,13 @@ export const files = {
   rename: (from: string, to: string): Promise<void> => Deno.rename(from, to),
   remove: (path: string): Promise<void> => Deno.remove(path, { recursive: true }),
   makeDir: (path: string): Promise<void> => Deno.mkdir(path, { recursive: true }),
+  /** Sets the permission bits, where the system has them. */
+  setMode: (path: string, mode: number): Promise<void> => Deno.chmod(path, mode),
   realPath: (path: string): Promise<string> => Deno.realPath(path),
-  async info(path: string | URL): Promise<{ isFile: boolean; isDirectory: boolean; size: number; modifiedMs: number }> {
+  async info(path: string | URL): Promise<FileInfo> {
     const stat = await Deno.stat(path);
     return {
+      mode: stat.mode === null ? undefined : stat.mode & 0o7777,
       isFile: stat.isFile,
       isDirectory: stat.isDirectory,
       size: stat.size,
@@ -313,9 +316,14 @@ export const files = {
     for await (const { name, isFile, isDirectory } of Deno.readDir(path)) entries.push({ name, isFile, isDirectory });
     return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   },
-  /** Calls `onChange` with the paths that changed until `signal` aborts. */
-  watch(path: string, onChange: (paths: string[]) => void, signal: AbortSignal): void {
-    const watcher = Deno.watchFs(path);
+  /** Calls `onChange` with the paths that changed until `signal` aborts; `flat` leaves out the folders below. */
+  watch(
+    path: string,
+    onChange: (paths: string[]) => void,
+    signal: AbortSignal,
+    options: { flat?: boolean } = {},
+  ): void {
+    const watcher = Deno.watchFs(path, { recursive: !options.flat });
     const stop = () => watcher.close();
     signal.addEventListener("abort", stop, { once: true });
     (async () => {

@@ -104,6 +104,16 @@ export interface DirEntry {
   readonly isDirectory: boolean;
 }
 
+/** What is known of a file without opening it. */
+export interface FileInfo {
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
+  readonly size: number;
+  readonly modifiedMs: number;
+  /** Permission bits; `undefined` on Windows. */
+  readonly mode: number | undefined;
+}
+
 /** A network interface address of this machine. */
 export interface InterfaceAddress {
   readonly name: string;

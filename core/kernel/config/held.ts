@@ -1,0 +1,60 @@
+import { isConfigMap, isSameTree, valueAt, withValueAt } from "./tree.ts";
+
+/** Whether a changed key may be stored but not applied: it came from somebody who may not decide it. */
+export type Holds = (path: readonly string[], value: unknown) => boolean;
+
+/** A value that is stored in the file but not applied. */
+export interface Held {
+  readonly path: readonly string[];
+  readonly stored: unknown;
+  /** What counts instead; `undefined` when the key was not there. */
+  readonly applied: unknown;
+}
+
+type Sections = ReadonlyMap<string, unknown>;
+
+/** Asks `holds` for every key that changed (`section.key`, or the section when it is no map) and answers what is held. */
+export function holdBack(before: Sections, after: Sections, held: readonly Held[], holds: Holds): Held[] {
+  const kept = held.filter(({ path, stored }) => isSameTree(valueIn(after, path), stored));
+  const found: Held[] = [];
+  for (const path of changedPaths(before, after)) {
+    if (kept.some((other) => other.path.join("\n") === path.join("\n"))) continue;
+    const stored = valueIn(after, path);
+    if (holds(path, stored)) found.push({ path, stored, applied: valueIn(before, path) });
+  }
+  return [...kept, ...found];
+}
+
+/** The sections with what is held replaced; what the file no longer says is forgotten. */
+export function withHeld(sections: Sections, held: readonly Held[]): { sections: Sections; held: Held[] } {
+  const kept = held.filter(({ path, stored }) => isSameTree(valueIn(sections, path), stored));
+  const applied = new Map(sections);
+  for (const { path: [name, ...rest], applied: value } of kept) {
+    const section = withValueAt(applied.get(name!), rest, value);
+    if (section === undefined) applied.delete(name!);
+    else applied.set(name!, section);
+  }
+  return { sections: applied, held: kept };
+}
+
+function* changedPaths(before: Sections, after: Sections): Iterable<readonly string[]> {
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    const [old, now] = [before.get(name), after.get(name)];
+    if (isSameTree(old, now)) continue;
+    if (!isMapOrAbsent(old) || !isMapOrAbsent(now)) {
+      yield [name];
+      continue;
+    }
+    for (const key of new Set([...Object.keys(old ?? {}), ...Object.keys(now ?? {})])) {
+      if (!isSameTree(valueAt(old, [key]), valueAt(now, [key]))) yield [name, key];
+    }
+  }
+}
+
+function isMapOrAbsent(value: unknown): value is Readonly<Record<string, unknown>> | null | undefined {
+  return value === null || value === undefined || isConfigMap(value);
+}
+
+function valueIn(sections: Sections, [name, ...rest]: readonly string[]): unknown {
+  return valueAt(sections.get(name!), rest);
+}
