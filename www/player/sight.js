@@ -1,0 +1,21 @@
+/**
+ * Watches whether an element can be seen: its page is in front, and at least the share `threshold` of it is in view (0:
+ * does not matter). Calls back at each change. Answers what stops watching.
+ */
+export function watchSight(element, { threshold, onseen, onhidden }) {
+  const abort = new AbortController();
+  document.addEventListener("visibilitychange", () => {
+    if (!element.visibilityCheck) return;
+    if (document.hidden) onhidden();
+    else onseen();
+  }, { signal: abort.signal });
+  if (threshold > 0) {
+    const observer = new IntersectionObserver((entries) => {
+      if (entries.at(-1).intersectionRatio >= threshold) onseen();
+      else onhidden();
+    }, { threshold });
+    observer.observe(element);
+    abort.signal.addEventListener("abort", () => observer.disconnect());
+  }
+  return () => abort.abort();
+}
