@@ -1,0 +1,54 @@
+import { type ApiSocket, parseStart, SocketOutlet, type StreamHandle } from "../../core/mod.ts";
+import { Mp4Viewer } from "./viewer.ts";
+import { wishesOfStrings } from "./wishes.ts";
+
+/** What is sent on each socket now: a new request takes the place of the one before. */
+const outlets = new WeakMap<ApiSocket, SocketOutlet>();
+
+/**
+ * Sends a stream over `/api/ws` (contract §4.2, §4.4): the type as JSON, the header, then fragments. A change of the
+ * codec sends a new type, if it is another, and a new header. `mp4` sends only pictures, each a file of its own.
+ */
+export async function streamToSocket(
+  stream: StreamHandle,
+  socket: ApiSocket,
+  value: unknown,
+  mode: "mse" | "mp4",
+): Promise<void> {
+  const isStills = mode === "mp4";
+  let outlet: SocketOutlet | undefined;
+  const viewer = await Mp4Viewer.attach(stream, socket.principal, {
+    formatName: isStills ? "mp4" : "mse/fmp4",
+    protocol: "ws",
+    remoteAddr: socket.remoteAddr,
+    userAgent: socket.userAgent,
+    medias: wishesOfStrings(value, isStills ? ["video"] : ["video", "audio"]),
+    start: parseStart(socket.query.get("start")) ?? stream.start ?? "now",
+    isStills,
+    onClose: (reason) => {
+      outlet?.end(reason);
+      socket.socket.close(1001, reason.slice(0, 100));
+    },
+  }, socket.signal);
+  if (socket.signal.aborted || !socket.socket.isOpen) return viewer[Symbol.dispose]();
+  outlets.get(socket)?.end("another request took its place");
+  socket.send("mse", viewer.mime);
+  if (!isStills) socket.socket.send(viewer.initSegment);
+  outlet = new SocketOutlet(socket.socket, {
+    reader: viewer.reader,
+    render: viewer.render,
+    notice: () => {
+      const mime = viewer.takeNotice();
+      return mime === undefined ? undefined : JSON.stringify({ type: "mse", value: mime });
+    },
+    ...(isStills ? { isSeparate: true } : {}),
+    onEnd: (reason) => {
+      viewer[Symbol.dispose]();
+      // It takes nothing any more, or never will: the player is to connect anew.
+      if (reason.startsWith("accepted no byte")) socket.socket.close(1008, reason);
+    },
+  });
+  outlets.set(socket, outlet);
+  socket.defer(() => outlet?.end("the socket was closed"));
+  outlet.pump();
+}
