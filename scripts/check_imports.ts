@@ -75,6 +75,8 @@ function faultOf({ file, specifier, isTypeOnly }: Import): string | undefined {
   // A type of the whole surface for `ctx.core`: nothing is loaded.
   if (to === "mod" && isTypeOnly) return undefined;
   if (to === from || isTest) return undefined;
+  // The program's own name and version.
+  if (target === "deno.json") return undefined;
   if (!(to in RANKS)) return `"${target}" is no layer`;
   return RANKS[to]! < RANKS[from]! ? undefined : `${from} imports ${to}, which does not stand below it`;
 }

@@ -23,6 +23,8 @@ export interface Peer {
   readonly transport: "tcp" | "tls" | "unix";
   /** Lower-case names; absent for protocols without headers. */
   readonly headers?: { get(name: string): string | null };
+  /** A tunnel brought it: wherever it seems to come from, it is not of the local network. */
+  readonly isRemote?: boolean;
 }
 
 /** The config's own hand: may do anything. */

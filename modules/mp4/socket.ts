@@ -16,7 +16,6 @@ export async function streamToSocket(
   mode: "mse" | "mp4",
 ): Promise<void> {
   const isStills = mode === "mp4";
-  let outlet: SocketOutlet | undefined;
   const viewer = await Mp4Viewer.attach(stream, socket.principal, {
     formatName: isStills ? "mp4" : "mse/fmp4",
     protocol: "ws",
@@ -26,7 +25,7 @@ export async function streamToSocket(
     start: parseStart(socket.query.get("start")) ?? stream.start ?? "now",
     isStills,
     onClose: (reason) => {
-      outlet?.end(reason);
+      outlets.get(socket)?.end(reason);
       socket.socket.close(1001, reason.slice(0, 100));
     },
   }, socket.signal);
@@ -34,7 +33,7 @@ export async function streamToSocket(
   outlets.get(socket)?.end("another request took its place");
   socket.send("mse", viewer.mime);
   if (!isStills) socket.socket.send(viewer.initSegment);
-  outlet = new SocketOutlet(socket.socket, {
+  const outlet = new SocketOutlet(socket.socket, {
     reader: viewer.reader,
     render: viewer.render,
     notice: () => {
@@ -49,6 +48,6 @@ export async function streamToSocket(
     },
   });
   outlets.set(socket, outlet);
-  socket.defer(() => outlet?.end("the socket was closed"));
+  socket.defer(() => outlet.end("the socket was closed"));
   outlet.pump();
 }

@@ -1,0 +1,195 @@
+import type { z } from "zod";
+import { messageOf } from "../util/errors.ts";
+import type { PluginContext, PluginDefinition } from "./plugin.ts";
+import { checkDefinition } from "./plugin_check.ts";
+import { PluginScope, type ScopeParts } from "./plugin_scope.ts";
+
+/** A plugin that can be had: built in, or a file. */
+export interface PluginSource {
+  /** What to call it before its definition is known: a module's name or a file's path. */
+  readonly label: string;
+  /** Imports it; the answer's default export is the definition. */
+  load(): Promise<{ readonly default: unknown }>;
+}
+
+/** What the host works with. */
+export interface PluginHostOptions extends ScopeParts {
+  /** The namespace of `core/mod.ts`. */
+  core(): Promise<PluginContext["core"]>;
+  /** What a plugin reads of the config, checked; who does it reports mistakes. `undefined`: the plugin must stay off. */
+  configOf(definition: PluginDefinition, schema: z.ZodType): { readonly value: unknown } | undefined;
+  readonly setupLimitMs?: number;
+}
+
+interface Imported {
+  readonly source: PluginSource;
+  readonly definition: PluginDefinition;
+}
+
+interface Loaded extends Imported {
+  readonly scope: PluginScope;
+}
+
+const SETUP_LIMIT_MS = 10_000;
+
+/** Loads plugins, each in a scope of its own; one that fails is named and left out, and touches nothing else. */
+export class PluginHost {
+  readonly #options: PluginHostOptions;
+  readonly #loaded = new Map<string, Loaded>();
+  // One change at a time.
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PluginHostOptions) {
+    this.#options = options;
+  }
+
+  names(): string[] {
+    return [...this.#loaded.keys()];
+  }
+  /** The names of the plugins that read a config section. */
+  readersOf(section: string): string[] {
+    return [...this.#loaded.values()]
+      .filter(({ definition }) => (definition.sections ?? [definition.name]).includes(section))
+      .map(({ definition }) => definition.name);
+  }
+
+  /**
+   * Imports and sets up plugins in their order, but each after those whose services it requires. Failures are logged;
+   * never rejects.
+   */
+  load(sources: readonly PluginSource[]): Promise<void> {
+    return this.#inTurn(() => this.#load(sources));
+  }
+
+  async #load(sources: readonly PluginSource[]): Promise<void> {
+    const imported = await Promise.all(sources.map((source) => this.#import(source)));
+    await this.#setUpAll(imported.filter((one) => one !== undefined));
+  }
+
+  async #setUpAll(imported: readonly Imported[]): Promise<void> {
+    let waiting = imported;
+    while (waiting.length > 0) {
+      const next = waiting.find(({ definition }) => this.#missing(definition).length === 0);
+      if (!next) break;
+      waiting = waiting.filter((one) => one !== next);
+      await this.#setUp(next.source, next.definition);
+    }
+    for (const { definition } of waiting) {
+      const services = this.#missing(definition).map((service) => `"${service}"`).join(" and ");
+      this.#report(definition.name, `needs the service ${services}, which no loaded plugin provides`);
+    }
+  }
+
+  #missing(definition: PluginDefinition): string[] {
+    return (definition.requires ?? []).filter((service) => !this.#options.registry.services.has(service));
+  }
+
+  async #import(source: PluginSource): Promise<Imported | undefined> {
+    try {
+      return { source, definition: checkDefinition((await source.load()).default) };
+    } catch (error) {
+      this.#options.logOf("").error(`Plugin ${source.label} was left out: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  async #setUp(source: PluginSource, definition: PluginDefinition): Promise<void> {
+    const { name } = definition;
+    const other = this.#loaded.get(name);
+    if (other) return this.#report(name, `is there twice, in ${other.source.label} and in ${source.label}`);
+    let scope: PluginScope | undefined;
+    try {
+      const config = await this.#configOf(definition);
+      if (!config) return this.#report(name, `found mistakes in the config`);
+      scope = new PluginScope(name, config.value, await this.#options.core(), this.#options);
+      await this.#withinLimit(definition.setup(scope.context));
+      this.#loaded.set(name, { source, definition, scope });
+    } catch (error) {
+      this.#report(name, `failed to start: ${messageOf(error)}`);
+      await scope?.close();
+    }
+  }
+
+  async #configOf(definition: PluginDefinition): Promise<{ readonly value: unknown } | undefined> {
+    if (!definition.config) return { value: {} };
+    const { z } = await import("zod");
+    return this.#options.configOf(definition, definition.config(z));
+  }
+
+  async #withinLimit(setup: void | Promise<void>): Promise<void> {
+    const limitMs = this.#options.setupLimitMs ?? SETUP_LIMIT_MS;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`setup took longer than ${limitMs / 1000} s`)), limitMs);
+    });
+    try {
+      await Promise.race([setup, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #report(name: string, what: string): void {
+    this.#options.logOf(name).error(`Plugin "${name}" ${what}; it stays off, the rest runs`);
+  }
+
+  /**
+   * Loads a plugin anew, with those that require its services; a source of the same label takes the place of what is
+   * loaded. One that cannot be imported leaves what runs alone.
+   */
+  reload(source: PluginSource): Promise<void> {
+    return this.#inTurn(async () => {
+      const imported = await this.#import(source);
+      if (!imported) return;
+      const old = [...this.#loaded.values()].find((one) => one.source.label === source.label);
+      const dependents = old ? await this.#unloadWithDependents(old) : [];
+      await this.#setUpAll([imported, ...dependents]);
+    });
+  }
+
+  /** Loads a plugin anew from where it came from; one that is not loaded stays off. */
+  async restart(name: string): Promise<void> {
+    const loaded = this.#loaded.get(name);
+    if (loaded) await this.reload(loaded.source);
+  }
+
+  async #unloadWithDependents(loaded: Loaded): Promise<Loaded[]> {
+    await this.#unload(loaded.definition.name);
+    const dependents: Loaded[] = [];
+    for (;;) {
+      const next = [...this.#loaded.values()].findLast(({ definition }) => this.#missing(definition).length > 0);
+      if (!next) return dependents;
+      dependents.unshift(next);
+      await this.#unload(next.definition.name);
+    }
+  }
+
+  /** Unloads what was loaded from a source of that label. */
+  async remove(label: string): Promise<void> {
+    const found = [...this.#loaded.values()].find(({ source }) => source.label === label);
+    if (found) await this.unload(found.definition.name);
+  }
+
+  unload(name: string): Promise<void> {
+    return this.#inTurn(() => this.#unload(name));
+  }
+
+  async #unload(name: string): Promise<void> {
+    const loaded = this.#loaded.get(name);
+    this.#loaded.delete(name);
+    await loaded?.scope.close();
+  }
+
+  /** Unloads all, the last first. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const name of [...this.#loaded.keys()].reverse()) await this.#unload(name);
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(work);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+}

@@ -1,0 +1,84 @@
+import type { AccessSettings } from "../access/settings.ts";
+import type { Principal } from "../access/types.ts";
+import { parseEntry } from "../streams/entry.ts";
+import { parseSourceUrl } from "../net/source_url.ts";
+import type { SourceRegistry } from "../streams/types.ts";
+import type { Config } from "./config/mod.ts";
+import {
+  accessSchema,
+  type ApiConfig,
+  apiSchema,
+  type AppConfig,
+  appSchema,
+  type LogConfig,
+  logSchema,
+} from "./schema.ts";
+
+/** The kernel's own sections, checked; a section with mistakes is off, which never opens what it was to close. */
+export interface KernelSettings {
+  readonly app: AppConfig;
+  readonly log: LogConfig;
+  /** Off: there is no HTTP listener. */
+  readonly api: ApiConfig;
+  readonly access: AccessSettings;
+}
+
+/** Reads the kernel's own sections. */
+export function readSettings(config: Config): KernelSettings {
+  const app = config.validate("app", appSchema);
+  const log = config.validate("log", logSchema);
+  const api = config.validate("api", apiSchema);
+  const apiConfig = api.ok ? api.value : apiSchema.parse({ listen: "" });
+  return {
+    app: app.ok ? app.value : {},
+    log: log.ok ? log.value : logSchema.parse({}),
+    api: apiConfig,
+    access: accessSettings(config, apiConfig, api.ok),
+  };
+}
+
+function accessSettings(config: Config, api: ApiConfig, isApiSound: boolean): AccessSettings {
+  const access = config.validate("access", accessSchema);
+  const section = access.ok ? access.value : accessSchema.parse({});
+  const isSound = access.ok && isApiSound && config.isComplete;
+  return {
+    open: section.open && isSound,
+    hosts: section.hosts,
+    trustedProxies: section.trusted_proxies,
+    localNetworks: section.local,
+    trustApi: section.trust_api,
+    // Nobody knows this login: with mistakes in the section only the machine itself is let in.
+    users: isSound ? section.users : [{ name: crypto.randomUUID(), password: crypto.randomUUID() }],
+    api: { username: api.username, password: api.password, localAuth: api.local_auth, origin: api.origin },
+    services: { rtsp: loginOf(config.section("rtsp")) },
+  };
+}
+
+function loginOf(section: unknown): { username: string; password: string } {
+  const { username, password } = (section ?? {}) as { username?: unknown; password?: unknown };
+  return { username: textOf(username), password: textOf(password) };
+}
+
+// Numbers are what people write for passwords without quotes.
+function textOf(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
+/** Sections that name programs, or decide who may do what. */
+const TRUSTED_SECTIONS = new Set(["access", "plugins", "exec", "echo", "expr", "ngrok"]);
+const TRUSTED_KEYS = new Set(["ffmpeg.bin", "api.username", "api.password", "api.local_auth", "app.modules"]);
+
+/** Tells what of a changed config a principal may not decide: it is stored, but not applied. */
+export function holdsFor(
+  principal: Principal,
+  registry: SourceRegistry,
+): ((path: readonly string[], value: unknown) => boolean) | undefined {
+  if (principal.isTrusted) return undefined;
+  return ([section = "", key = ""], value) => {
+    if (TRUSTED_SECTIONS.has(section) || TRUSTED_KEYS.has(`${section}.${key}`)) return true;
+    // Input and output templates of ffmpeg are command lines.
+    if (section === "ffmpeg") return true;
+    if (section !== "streams" && section !== "publish") return false;
+    return parseEntry(value).sources.some((text) => registry.isTrusted(parseSourceUrl(text).scheme));
+  };
+}
