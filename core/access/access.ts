@@ -104,6 +104,11 @@ export class Access {
     return this.#settings.api.username !== "" || this.#settings.users.length > 0;
   }
 
+  /** Everybody who reaches the program may do everything. */
+  get isOpen(): boolean {
+    return this.#settings.open && !this.hasUsers;
+  }
+
   configure(settings: AccessSettings): void {
     this.#settings = settings;
     this.#proxies = networksOf(settings.trustedProxies);
@@ -197,8 +202,7 @@ export class Access {
   }
 
   #judgeOrigin(request: AccessRequest, found: Omit<Verdict, "showedToken">): Omit<Verdict, "showedToken"> {
-    const isOpen = this.#settings.open && !this.hasUsers;
-    if (found.denial || isOpen || !isFromOtherSite(request.headers, request.host)) return found;
+    if (found.denial || this.isOpen || !isFromOtherSite(request.headers, request.host)) return found;
     if (this.#settings.api.origin !== "*" && !SAFE_METHODS.has(request.method)) {
       const site = request.headers.get("origin") ?? "another site";
       const message =

@@ -20,6 +20,7 @@ import type { PluginContext } from "./plugin.ts";
 import { PluginHost } from "./plugin_host.ts";
 import { findPlugins, pluginFolders, watchPlugins } from "./plugin_folder.ts";
 import { Registry } from "./registry.ts";
+import { kernelSchemas } from "./schema.ts";
 import { type KernelSettings, readSettings } from "./settings.ts";
 
 /** What a kernel is started with. */
@@ -146,6 +147,7 @@ export class Kernel implements AsyncDisposable {
     // The ports come first: when one is taken, nothing else has begun. Early requests wait for their routes.
     await this.#listen(ready);
     await this.#loadAll();
+    this.#checkSections();
     this.streams.configure(this.#sectionsOfStreams(["streams", "publish", "preload"]));
     onReady();
     this.#listeners?.announce(log.logger("api"));
@@ -206,6 +208,7 @@ export class Kernel implements AsyncDisposable {
       registry: this.registry,
       plugins: () => this.host.names(),
       setupLink: () => this.setupLink,
+      isOpen: () => this.access.isOpen,
       end: (end) => this.#end(end),
     });
   }
@@ -227,16 +230,23 @@ export class Kernel implements AsyncDisposable {
 
   #announceAccess(): void {
     const log = this.log.logger("access");
-    const { open } = this.access.settings;
-    if (open && !this.access.hasUsers) {
+    if (this.access.isOpen) {
       log.warn("access.open is set: EVERYBODY who reaches this server may do everything, cameras and config included");
     }
     const link = this.setupLink;
     if (link && !this.access.hasUsers) log.info("whoever opens this link may change everything", { link });
   }
 
+  #checkSections(): void {
+    this.config.checkNames([...Object.keys(kernelSchemas), ...this.host.sections()]);
+    this.#reader.report(this.config.problems);
+  }
+
+  // Whoever starts the program without any config is to see a picture.
   #sectionsOfStreams(names: readonly string[]): Record<string, Record<string, unknown> | null> {
-    return Object.fromEntries(names.map((name) => [name, this.#reader.map(name)]));
+    const isEmpty = this.config.sections().length === 0;
+    const read = (name: string) => isEmpty && name === "streams" ? { demo: "demo:" } : this.#reader.map(name);
+    return Object.fromEntries(names.map((name) => [name, read(name)]));
   }
 
   #onConfig(changed: readonly string[]): void {
@@ -244,7 +254,7 @@ export class Kernel implements AsyncDisposable {
     log.info("config changed", { sections: changed.join(",") });
     const before = this.#settings;
     this.#settings = readSettings(this.config);
-    this.#reader.report(this.config.problems);
+    this.#checkSections();
     this.log.configure(this.#settings.log);
     this.access.configure(this.#settings.access);
     const own = changed.filter((name) => name === "streams" || name === "publish" || name === "preload");

@@ -16,11 +16,14 @@ export interface KernelFacts {
   readonly registry: Registry;
   plugins(): string[];
   setupLink(): string | undefined;
+  isOpen(): boolean;
   end(end: KernelEnd): void;
 }
 
 /** Makes the service that the module of the application's own routes uses. */
-export function makeKernelService({ config, log, registry, plugins, setupLink, end }: KernelFacts): KernelService {
+export function makeKernelService(
+  { config, log, registry, plugins, setupLink, isOpen, end }: KernelFacts,
+): KernelService {
   return {
     version: CONTRACT_VERSION,
     lenswireVersion: VERSION,
@@ -30,6 +33,9 @@ export function makeKernelService({ config, log, registry, plugins, setupLink, e
     },
     get setupLink() {
       return setupLink();
+    },
+    get isOpen() {
+      return isOpen();
     },
     config: {
       text: () => config.text(),

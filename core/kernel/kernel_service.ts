@@ -21,6 +21,8 @@ export interface KernelService {
   readonly configPath: string | undefined;
   /** The link that makes whoever opens it the owner; absent while there is no HTTP listener. */
   readonly setupLink: string | undefined;
+  /** Nothing protects the program: `access.open` without users. */
+  readonly isOpen: boolean;
   readonly config: {
     /** The file as it is. Rejects with `REFUSED` (`config file disabled`) or `NOT_FOUND`. */
     text(): Promise<string>;

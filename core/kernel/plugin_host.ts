@@ -46,6 +46,14 @@ export class PluginHost {
   names(): string[] {
     return [...this.#loaded.keys()];
   }
+
+  /** The config sections that loaded plugins read. */
+  sections(): string[] {
+    return [...this.#loaded.values()].flatMap(({ definition: { config, name, sections } }) =>
+      config ? sections ?? [name] : []
+    );
+  }
+
   /** The names of the plugins that read a config section. */
   readersOf(section: string): string[] {
     return [...this.#loaded.values()]

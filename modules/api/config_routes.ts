@@ -1,4 +1,5 @@
 import {
+  jsonResponse,
   type KernelService,
   messageOf,
   type PluginContext,
@@ -28,6 +29,11 @@ export function serveConfig(ctx: PluginContext, kernel: KernelService): void {
         return textResponse(404, "There is no config file yet, saving makes one");
       }
     }),
+  );
+  ctx.http.get(
+    "/api/config/problems",
+    { summary: "What is wrong with the config now, one line each", needs: "admin" },
+    () => jsonResponse(kernel.config.problems()),
   );
   ctx.http.post(
     "/api/config",

@@ -18,6 +18,7 @@ export default definePlugin({
           ...(principal.mayOperate && kernel.configPath !== undefined ? { config_path: kernel.configPath } : {}),
           host: request.headers.get("host") ?? "",
           lenswire: kernel.lenswireVersion,
+          ...(kernel.isOpen ? { open: true } : {}),
           revision: kernel.revision,
           ...(rtsp ? { rtsp } : {}),
           version: kernel.version,
