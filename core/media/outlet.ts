@@ -15,7 +15,8 @@ export interface OutletOptions {
   readonly reader: Reader;
   /**
    * The bytes of the frame that the reader answered last (`reader.track`, `reader.edit`, `reader.isNewGeneration` belong
-   * to it); `undefined` leaves it out. Must not be changed later: buffers are shared.
+   * to it); `undefined` leaves it out. They must not change until the peer has taken them, but for sockets, which copy
+   * them at once, only until another viewer is served.
    */
   readonly render: (frame: Frame, reader: Reader) => Uint8Array | undefined;
   /** Asked after each `render`: a text that has to go out right before those bytes. Only sockets have texts. */
@@ -24,6 +25,11 @@ export interface OutletOptions {
   readonly head?: Uint8Array;
   /** Each frame goes out by itself, however many wait. */
   readonly isSeparate?: boolean;
+  /**
+   * Of what `render` answers, only this many bytes at the front are the viewer's, until another one is served; what
+   * follows all viewers share and nobody changes. Only HTTP asks: it keeps bytes for longer than a call.
+   */
+  readonly ownBytes?: number;
   /** Called once, with a reason when the outlet ended by itself. */
   readonly onEnd: (reason: string) => void;
 }
@@ -115,7 +121,7 @@ export abstract class Outlet {
       if (!next) break;
       const notice = this.#notice();
       if (notice !== undefined) {
-        this.#held = { bytes: next, notice };
+        this.#held = { bytes: next.slice(), notice };
         break;
       }
       (chunks ??= [first.bytes]).push(next);
@@ -276,10 +282,12 @@ export class HttpOutlet extends Outlet {
   /** The body to answer with. */
   readonly body: ReadableStream<Uint8Array>;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  readonly #ownBytes: number;
   #isReady = false;
 
   constructor(options: OutletOptions) {
     super(options);
+    this.#ownBytes = options.ownBytes ?? 0;
     // No queue of its own: a chunk is made when the connection asks for it.
     this.body = new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -302,7 +310,9 @@ export class HttpOutlet extends Outlet {
       this.#isReady = false;
       this.bytesSent += bytes.length;
       this.startWaiting();
-      this.#controller!.enqueue(bytes);
+      const own = Math.min(this.#ownBytes, bytes.length);
+      if (own > 0) this.#controller!.enqueue(bytes.slice(0, own));
+      if (own < bytes.length) this.#controller!.enqueue(own > 0 ? bytes.subarray(own) : bytes);
     } catch (error) {
       this.fail(error);
     }

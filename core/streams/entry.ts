@@ -19,7 +19,8 @@ export interface StreamEntry {
 export function parseEntry(value: unknown): StreamEntry {
   const problems: string[] = [];
   if (value === null || value === undefined) return { sources: [], problems };
-  if (typeof value === "string") return { sources: [value], problems };
+  // An empty text is what go2rtc's users write for a stream that others publish to.
+  if (typeof value === "string") return { sources: value.trim() === "" ? [] : [value], problems };
   if (Array.isArray(value)) return { sources: listOf(value, problems), problems };
   if (typeof value !== "object") {
     problems.push(`Expected a source, a list of sources or a map with "url", got ${typeof value}`);

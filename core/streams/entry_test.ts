@@ -13,6 +13,7 @@ Deno.test("parseEntry() reads every form of the contract", () => {
     start: "now",
   });
   assert.deepEqual(parseEntry(null), { sources: [], problems: [] });
+  assert.deepEqual(parseEntry("").sources, []);
 });
 
 Deno.test("parseEntry() leaves out what it cannot read and says so", () => {

@@ -1,4 +1,5 @@
 import {
+  FRAGMENT_HEAD_BYTES,
   type Frame,
   HttpOutlet,
   parseSeconds,
@@ -49,6 +50,7 @@ export async function streamFile(stream: StreamHandle, call: RouteRequest): Prom
     medias: wishesOfQuery(query),
     start: parseStart(query.get("start")) ?? stream.start ?? "live",
     shape: shapeOf(query),
+    isCopiedAtOnce: true,
     onClose: (reason) => leaving.abort(reason),
   }, call.request.signal);
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -56,6 +58,7 @@ export async function streamFile(stream: StreamHandle, call: RouteRequest): Prom
     reader: viewer.reader,
     head: viewer.initSegment,
     render: viewer.render,
+    ownBytes: FRAGMENT_HEAD_BYTES,
     onEnd: () => {
       clearTimeout(timer);
       viewer[Symbol.dispose]();

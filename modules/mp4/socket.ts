@@ -24,6 +24,7 @@ export async function streamToSocket(
     medias: wishesOfStrings(value, isStills ? ["video"] : ["video", "audio"]),
     start: parseStart(socket.query.get("start")) ?? stream.start ?? "now",
     isStills,
+    isCopiedAtOnce: true,
     onClose: (reason) => {
       outlets.get(socket)?.end(reason);
       socket.socket.close(1001, reason.slice(0, 100));

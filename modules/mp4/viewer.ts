@@ -31,6 +31,8 @@ export interface ViewerOptions {
   readonly shape?: { readonly rotate?: number; readonly scale?: [number, number] };
   /** Pictures only where a decoder can start, each with a header of its own. */
   readonly isStills?: boolean;
+  /** Whoever is given its bytes copies them before another viewer is served. */
+  readonly isCopiedAtOnce?: boolean;
   /** What a still needs instead of the right to watch. */
   readonly right?: "snapshot";
   /** The stream lets it go. */
@@ -60,13 +62,14 @@ export class Mp4Viewer implements Consumer, Disposable {
   readonly #outputs = new Map<Track, Output>();
   #attachment: Attachment | undefined;
   #reader: Reader | undefined;
-  readonly #timeline = new Fmp4Timeline();
+  readonly #timeline: Fmp4Timeline;
   #notice: string | undefined;
   #bytesSent = 0;
 
   private constructor(options: ViewerOptions) {
     this.#options = options;
     this.medias = options.medias;
+    this.#timeline = new Fmp4Timeline({ isCopiedAtOnce: options.isCopiedAtOnce ?? false });
     if (options.right) this.right = options.right;
   }
 

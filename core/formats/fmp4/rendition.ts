@@ -7,6 +7,8 @@ import { sampleOf } from "./sample.ts";
 
 /** A frame as one fragment; no bytes when nothing of it belongs into MP4. */
 export interface Fmp4Chunk extends Chunk {
+  /** Of `bytes`. */
+  readonly view: DataView;
   /** Ticks that it lasts. */
   readonly duration: number;
 }
@@ -24,12 +26,13 @@ export class Fmp4Rendition extends Rendition<Fmp4Chunk> {
 
   protected override build(frame: Frame): Fmp4Chunk {
     const sample = sampleOf(this.track.codecOf(frame.generation), frame);
-    if (sample.parts.length === 0) return { bytes: EMPTY, count: 0, number: 0, duration: 0 };
+    if (sample.parts.length === 0) return { bytes: EMPTY, view: EMPTY_VIEW, count: 0, number: 0, duration: 0 };
     const flags = frame.isKeyframe || this.track.kind !== "video" ? KEYFRAME_FLAGS : DELTA_FLAGS;
     const bytes = makeFragment(sample, this.track.id + 1, flags);
     const duration = sample.duration || this.#interval(frame);
-    writeTimes(viewOf(bytes), frame.timestamp, frame.compositionOffset, duration);
-    return { bytes, count: 1, number: 0, duration };
+    const view = viewOf(bytes);
+    writeTimes(view, frame.timestamp, frame.compositionOffset, duration);
+    return { bytes, view, count: 1, number: 0, duration };
   }
 
   // What a frame lasts is known when the next one comes; until then it is taken to last as long as the one before.
@@ -56,13 +59,26 @@ export class Fmp4Rendition extends Rendition<Fmp4Chunk> {
   }
 
   protected override stamp(chunk: Fmp4Chunk): void {
-    if (chunk.bytes.length > 0) viewOf(chunk.bytes).setUint32(FragmentAt.sequence, chunk.number);
+    if (chunk.bytes.length > 0) chunk.view.setUint32(FragmentAt.sequence, chunk.number);
   }
 
   override patch(chunk: Fmp4Chunk, frame: Frame, edit: Edit): Uint8Array {
     if (chunk.bytes.length === 0) return chunk.bytes;
     const bytes = new Uint8Array(chunk.bytes);
-    const view = viewOf(bytes);
+    this.#write(viewOf(bytes), chunk, frame, edit);
+    return bytes;
+  }
+
+  /**
+   * The shared bytes with an edit applied in place, for whoever copies them at once: they are right until the next viewer
+   * asks. Without a copy of each frame for each viewer, nothing is left to collect.
+   */
+  patchShared(chunk: Fmp4Chunk, frame: Frame, edit: Edit): Uint8Array {
+    if (chunk.bytes.length > 0) this.#write(chunk.view, chunk, frame, edit);
+    return chunk.bytes;
+  }
+
+  #write(view: DataView, chunk: Fmp4Chunk, frame: Frame, edit: Edit): void {
     view.setUint32(FragmentAt.sequence, chunk.number + edit.sequenceDelta);
     writeTimes(
       view,
@@ -70,11 +86,11 @@ export class Fmp4Rendition extends Rendition<Fmp4Chunk> {
       edit.compositionOffset ?? frame.compositionOffset,
       edit.duration ?? chunk.duration,
     );
-    return bytes;
   }
 }
 
 const EMPTY = new Uint8Array(0);
+const EMPTY_VIEW = viewOf(EMPTY);
 const KEY = "fmp4";
 
 /** The rendition of a track that all its MP4 viewers share. Throws a `TypeError` for a codec that cannot be muxed. */

@@ -6,6 +6,7 @@ import { TestVideo } from "../../media/testing.ts";
 import { Track } from "../../media/track.ts";
 import { fmp4InitSegment } from "./init_segment.ts";
 import { type Fmp4Sample, readFmp4 } from "./reader.ts";
+import { FRAGMENT_HEAD_BYTES } from "./fragment.ts";
 import { fmp4RenditionOf } from "./rendition.ts";
 import { Fmp4Timeline } from "./timeline.ts";
 
@@ -126,6 +127,26 @@ Deno.test("Fmp4Rendition.patch() changes a copy: times, offset, duration, number
   release();
   release();
   assert.equal(track.renditionBytes, 0);
+});
+
+Deno.test("Fmp4Timeline writes each viewer's times into the shared bytes, when they are copied at once", () => {
+  const track = new Track(0, codec("VP8"));
+  const { rendition } = fmp4RenditionOf(track);
+  const [early, late] = [1, 2].map(() => new Fmp4Timeline({ isCopiedAtOnce: true }));
+  const copies = new Map([[early!, [] as Uint8Array[]], [late!, []]]);
+  for (let i = 0; i < 4; i++) {
+    const payload = new Units([new Uint8Array(9).fill(i)]);
+    track.append({ payload, pts: i * 3600, dts: i * 3600, isKeyframe: i === 0, arrivalMs: i * 40 });
+    const frame = track.log.newest!;
+    for (const timeline of i < 2 ? [early!] : [early!, late!]) {
+      const bytes = timeline.bytes(rendition, frame)!;
+      assert.equal(bytes, rendition.chunk(frame).bytes);
+      assert.equal(bytes[FRAGMENT_HEAD_BYTES], i);
+      copies.get(timeline)!.push(bytes.slice());
+    }
+  }
+  assert.deepEqual(samplesOf(track, copies.get(early!)!).map(({ dts }) => dts), [0, 3600, 7200, 10_800]);
+  assert.deepEqual(samplesOf(track, copies.get(late!)!).map(({ dts }) => dts), [0, 3600]);
 });
 
 Deno.test("fmp4RenditionOf() shares one rendition among all viewers", () => {

@@ -25,6 +25,12 @@ export class Fmp4Timeline {
   readonly #places = new Map<number, Place>();
   #baseSeconds: number | undefined;
   #count = 0;
+  readonly #isCopiedAtOnce: boolean;
+
+  /** `isCopiedAtOnce`: whoever gets the bytes is done with them before another viewer asks, so they may be shared. */
+  constructor({ isCopiedAtOnce = false }: { readonly isCopiedAtOnce?: boolean } = {}) {
+    this.#isCopiedAtOnce = isCopiedAtOnce;
+  }
 
   /**
    * The viewer's fragment of a frame, with the reader's edit; `undefined` when there is nothing to send: the frame has no
@@ -51,13 +57,14 @@ export class Fmp4Timeline {
     } else {
       this.#places.set(track.id, { decodeTime, duration });
     }
-    return rendition.patch(chunk, frame, {
+    const own: Edit = {
       timeDelta: decodeTime - frame.timestamp,
       compositionOffset: track.kind === "video"
         ? (edit?.compositionOffset ?? frame.compositionOffset) + time - base - decodeTime
         : 0,
       duration,
       sequenceDelta: ++this.#count - chunk.number,
-    });
+    };
+    return this.#isCopiedAtOnce ? rendition.patchShared(chunk, frame, own) : rendition.patch(chunk, frame, own);
   }
 }
