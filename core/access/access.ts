@@ -10,13 +10,14 @@ import {
   reachOf,
 } from "./address.ts";
 import { equalSecrets, type Login, LoginLimiter, parseBasic, parseBearer } from "./login.ts";
-import { isFromBrowser, isFromOtherSite, isLocalName, isLoopbackName } from "./origin.ts";
+import { isFromBrowser, isLocalName, isLoopbackName, siteOf } from "./origin.ts";
 import {
   adminPrincipal,
   localPrincipal,
   nobody,
   servicePrincipal,
   userPrincipal,
+  withoutChanges,
   withoutControl,
 } from "./principals.ts";
 import { clientOf, forwardedChains, isProxied } from "./proxy.ts";
@@ -32,6 +33,8 @@ export interface Denial {
   readonly status: 401 | 403 | 429;
   readonly message: string;
   readonly retryAfterSeconds?: number;
+  /** A login was shown, and it is wrong. */
+  readonly isWrongLogin?: true;
 }
 
 /** Who asks, or why he may not. */
@@ -151,7 +154,7 @@ export class Access {
     }
     if (this.#isExempt(place)) return undefined;
     this.#limiter.fail(place.address);
-    return { principal: nobody(place.address), denial: UNAUTHORIZED };
+    return { principal: nobody(place.address), denial: { ...UNAUTHORIZED, isWrongLogin: true } };
   }
 
   #userOf(login: Login): Principal | undefined {
@@ -202,8 +205,12 @@ export class Access {
   }
 
   #judgeOrigin(request: AccessRequest, found: Omit<Verdict, "showedToken">): Omit<Verdict, "showedToken"> {
-    if (found.denial || this.isOpen || !isFromOtherSite(request.headers, request.host)) return found;
-    if (this.#settings.api.origin !== "*" && !SAFE_METHODS.has(request.method)) {
+    const site = found.denial || this.isOpen ? "own" : siteOf(request.headers, request.host);
+    if (site === "own") return found;
+    const isSafe = SAFE_METHODS.has(request.method);
+    // Browsers name the origin of whatever is not safe.
+    if (site === "unknown") return isSafe ? { principal: withoutChanges(found.principal) } : found;
+    if (this.#settings.api.origin !== "*" && !isSafe) {
       const site = request.headers.get("origin") ?? "another site";
       const message =
         `Requests from pages of other sites (${site}) may change nothing, set api.origin to "*" for cameras`;
@@ -248,7 +255,9 @@ export class Access {
   check(principal: Principal, need: Need, camera: string | null): Denial | undefined {
     if (need === "public") return undefined;
     if (need === "admin") return principal.isAdmin ? undefined : this.#lacks("admin rights");
-    if (need === "operate") return principal.mayOperate ? undefined : this.#lacks("the right to change streams");
+    if (need === "operate") {
+      return principal.mayOperate || principal.isAdmin ? undefined : this.#lacks("the right to change streams");
+    }
     if (!camera || principal.can(need, camera)) return undefined;
     return {
       status: 403,

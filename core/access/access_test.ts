@@ -282,6 +282,34 @@ Deno.test("Access lets pages of other sites change nothing", () => {
   }
 });
 
+Deno.test("Access lets no picture or link in another site's page change anything, also where browsers say little", () => {
+  const access = accessOf();
+  const guarded = accessOf({ api: { ...defaultAccessSettings.api, username: "admin", password: "pw" } });
+  const browser = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64)" };
+  const own = { ...browser, referer: "http://192.168.1.1:1984/config.html" };
+  const other = { ...browser, referer: "http://evil.com/" };
+  const known = basic("admin", "pw");
+  const table: readonly [string, Access, Record<string, string>, string][] = [
+    ["program", access, { "user-agent": "HomeAssistant/2026.1" }, `${LOCAL} operate`],
+    ["browser that may be sent by anybody", access, browser, LOCAL],
+    ["browser sent by our own page", access, own, LOCAL],
+    ["browser sent by another site's page", access, other, LOCAL],
+    ["known program", guarded, known, `${CAMERA} operate admin`],
+    ["known browser, our own page", guarded, { ...own, ...known }, `${CAMERA} operate admin`],
+    ["known browser, another site's page", guarded, { ...other, ...known }, CAMERA],
+  ];
+  for (const [what, one, headers, expected] of table) {
+    const { principal } = one.enter(requestOf("192.168.1.9", { headers }));
+    assert.equal(held(one, principal), expected, what);
+  }
+  const { principal } = guarded.enter(requestOf("192.168.1.9", { headers: { ...browser, ...known } }));
+  assert.deepEqual(
+    [principal.isAdmin, principal.mayOperate, principal.isTrusted],
+    [true, false, false],
+    "a known browser that may be sent by anybody sees all and changes nothing",
+  );
+});
+
 Deno.test("Access makes those who guess passwords wait", () => {
   let now = 0;
   const access = accessOf({ users: [{ name: "anna", password: "right" }] }, () => now);

@@ -1,9 +1,13 @@
 import { hostOf } from "./address.ts";
 import type { HeaderReader } from "./proxy.ts";
 
-/** Whether a browser sent it, as far as headers tell. */
+/**
+ * Whether a browser sent it, as far as headers tell. Over plain HTTP a browser sends none of these but its own name with a
+ * GET, and no page can change that.
+ */
 export function isFromBrowser(headers: HeaderReader): boolean {
-  return ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"].some((name) => headers.get(name) !== null);
+  return ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"].some((name) => headers.get(name) !== null) ||
+    /^mozilla\//i.test(headers.get("user-agent") ?? "");
 }
 
 /**
@@ -27,13 +31,20 @@ function withoutDefaultPort(host: string, protocol: string): string {
   return host.endsWith(port) ? host.slice(0, -port.length) : host;
 }
 
-/** Whether the page of another site sent it. */
-export function isFromOtherSite(headers: HeaderReader, host: string): boolean {
+/** Whose page sent a request: ours (or it was a person or a program), that of another site, or nobody can tell. */
+export type Site = "own" | "other" | "unknown";
+
+/** Tells whose page sent a request to the server that `host` (a Host header) names. */
+export function siteOf(headers: HeaderReader, host: string): Site {
   const site = headers.get("sec-fetch-site");
-  if (site === "cross-site" || site === "same-site") return true;
-  if (site === "same-origin" || site === "none") return false;
+  if (site === "cross-site" || site === "same-site") return "other";
+  if (site === "same-origin" || site === "none") return "own";
   const origin = headers.get("origin");
-  return origin !== null && !isSameHost(origin, host);
+  if (origin !== null) return isSameHost(origin, host) ? "own" : "other";
+  if (!isFromBrowser(headers)) return "own";
+  // A page can have this left out, but cannot have another's put in.
+  const referrer = headers.get("referer");
+  return referrer === null ? "unknown" : isSameHost(referrer, host) ? "own" : "other";
 }
 
 const LOCAL_SUFFIXES = [".localhost", ".local", ".lan", ".home.arpa", ".internal"];

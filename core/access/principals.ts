@@ -59,6 +59,11 @@ export function nobody(address: string): Principal {
   return principal(`remote ${address}`, []);
 }
 
+/** The same person where it may be a page of another site that asks: all may be seen, nothing changed. */
+export function withoutChanges(of: Principal): Principal {
+  return { ...withoutControl(of), isAdmin: of.isAdmin };
+}
+
 /** The same person acting through the page of another site: the cameras, nothing more. */
 export function withoutControl(of: Principal): Principal {
   return {

@@ -16,3 +16,4 @@ export * from "./opus.ts";
 export * from "./pcm.ts";
 export * from "./vp8.ts";
 export * from "./vp9.ts";
+export { fmtpValue, fromHex } from "./text.ts";

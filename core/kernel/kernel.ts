@@ -183,7 +183,7 @@ export class Kernel implements AsyncDisposable {
     this.#listeners = await HttpListeners.open(api, async (request, peer) => {
       if (!isReady) await ready;
       return await handler.handle(request, peer);
-    });
+    }, this.log.logger("api"));
   }
 
   async #loadAll(): Promise<void> {
@@ -208,6 +208,7 @@ export class Kernel implements AsyncDisposable {
       registry: this.registry,
       plugins: () => this.host.names(),
       setupLink: () => this.setupLink,
+      token: this.access.token,
       isOpen: () => this.access.isOpen,
       end: (end) => this.#end(end),
     });

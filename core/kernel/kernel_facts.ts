@@ -16,13 +16,15 @@ export interface KernelFacts {
   readonly registry: Registry;
   plugins(): string[];
   setupLink(): string | undefined;
+  /** The set-up token, which the log shows at start. */
+  readonly token: string;
   isOpen(): boolean;
   end(end: KernelEnd): void;
 }
 
 /** Makes the service that the module of the application's own routes uses. */
 export function makeKernelService(
-  { config, log, registry, plugins, setupLink, isOpen, end }: KernelFacts,
+  { config, log, registry, plugins, setupLink, token, isOpen, end }: KernelFacts,
 ): KernelService {
   return {
     version: CONTRACT_VERSION,
@@ -44,7 +46,7 @@ export function makeKernelService(
       problems: () => config.problems.map(describeProblem),
     },
     log: {
-      jsonLines: () => log.jsonLines(),
+      jsonLines: (principal) => principal.isTrusted ? log.jsonLines() : log.jsonLines().replaceAll(token, "***"),
       clear: () => log.clear(),
       mask: (text) => log.mask(text),
     },

@@ -100,10 +100,11 @@ export function addKernelMetrics({ metrics, streams, sockets, lag, renditionByte
   const single = (name: string, help: string, read: () => number) => gauge(name, help, () => [{ value: read() }]);
   single("process_resident_memory_bytes", "Memory of the process.", () => process.memory().rss);
   single("lenswire_heap_bytes", "Memory used by JavaScript objects.", () => process.memory().heapUsed);
-  gauge("lenswire_event_loop_lag_seconds", "How late timers came: now, and at worst since the last scrape.", () => {
-    const { last, worst } = lag.take();
-    return [{ value: last, labels: { of: "last" } }, { value: worst, labels: { of: "worst" } }];
-  });
+  gauge(
+    "lenswire_event_loop_lag_seconds",
+    "How late timers came: the newest, and since the last scrape.",
+    () => Object.entries(lag.take()).map(([of, value]) => ({ value, labels: { of } })),
+  );
   single("lenswire_log_bytes", "Payload bytes in the logs of frames.", () => budget.usedBytes);
   single("lenswire_log_limit_bytes", "Payload bytes that the logs of frames may hold.", () => budget.limitBytes);
   single("lenswire_rendition_bytes", "Bytes that wire forms of frames hold.", renditionBytes);

@@ -37,8 +37,8 @@ export interface KernelService {
     problems(): readonly string[];
   };
   readonly log: {
-    /** What is in memory, one JSON object a line. */
-    jsonLines(): string;
+    /** What is in memory, one JSON object a line; without the set-up token for one who may not have it. */
+    jsonLines(principal: Principal): string;
     clear(): void;
     /** Hides secrets and URL logins. */
     mask(text: string): string;

@@ -74,11 +74,15 @@ function formatLabels(labels: Labels): string {
   return parts.length > 0 ? `{${parts.join(",")}}` : "";
 }
 
-const LAG_EVERY_MS = 1000;
+const LAG_EVERY_MS = 100;
+/** A minute of measurements. */
+const LAGS_KEPT = 600;
 
 /** Measures how late timers come: what blocks the program. */
 export class LagMeter implements Disposable {
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #lags = new Float32Array(LAGS_KEPT);
+  #count = 0;
   #dueMs = performance.now() + LAG_EVERY_MS;
   #lastMs = 0;
   #worstMs = 0;
@@ -88,14 +92,21 @@ export class LagMeter implements Disposable {
       const nowMs = performance.now();
       this.#lastMs = Math.max(0, nowMs - this.#dueMs);
       this.#worstMs = Math.max(this.#worstMs, this.#lastMs);
+      this.#lags[this.#count++ % LAGS_KEPT] = this.#lastMs;
       this.#dueMs = nowMs + LAG_EVERY_MS;
     }, LAG_EVERY_MS);
   }
 
-  /** Seconds that the newest timer was late, and the worst since this was last asked. */
-  take(): { last: number; worst: number } {
-    const taken = { last: this.#lastMs / 1000, worst: this.#worstMs / 1000 };
+  /**
+   * Seconds that timers were late: the newest; since this was last asked, the worst, and what 99 of 100 in the newest
+   * minute of that time stayed within.
+   */
+  take(): { last: number; worst: number; p99: number } {
+    const lags = this.#lags.slice(0, this.#count).sort();
+    const p99 = lags[Math.ceil(lags.length * 0.99) - 1] ?? 0;
+    const taken = { last: this.#lastMs / 1000, worst: this.#worstMs / 1000, p99: p99 / 1000 };
     this.#worstMs = 0;
+    this.#count = 0;
     return taken;
   }
   [Symbol.dispose](): void {

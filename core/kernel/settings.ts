@@ -66,7 +66,11 @@ function textOf(value: unknown): string {
 
 /** Sections that name programs, or decide who may do what. */
 const TRUSTED_SECTIONS = new Set(["access", "plugins", "exec", "echo", "expr", "ngrok"]);
-const TRUSTED_KEYS = new Set(["ffmpeg.bin", "api.username", "api.password", "api.local_auth", "app.modules"]);
+const TRUSTED_KEYS = new Set([
+  ...["ffmpeg.bin", "api.username", "api.password", "api.local_auth", "app.modules"],
+  // Any file of the machine could be shown, or written.
+  ...["api.static_dir", "log.output"],
+]);
 
 /** Tells what of a changed config a principal may not decide: it is stored, but not applied. */
 export function holdsFor(

@@ -212,22 +212,30 @@ export class StreamOutlet extends Outlet {
   pump(): void {
     if (this.#pending || this.hasEnded) return;
     try {
-      const media = this.collect()?.bytes;
-      if (this.#control.length > 0) {
-        const parts = media ? [...this.#control, media] : this.#control;
-        this.#pending = join(parts, this.#controlBytes + (media?.length ?? 0));
-        this.#control.length = 0;
-        this.#controlBytes = 0;
-      } else {
-        this.#pending = media;
+      for (let bytes = this.#next(); bytes; bytes = this.#next()) {
+        const count = this.#conn.writeNow?.(bytes) ?? 0;
+        this.bytesSent += count;
+        if (count < bytes.length) return this.#write(count > 0 ? bytes.subarray(count) : bytes);
+        if (!this.hasMore) return;
       }
-      if (this.#pending) this.#write(this.#pending);
     } catch (error) {
       this.fail(error);
     }
   }
 
+  // Control comes before what was read.
+  #next(): Uint8Array | undefined {
+    const media = this.collect()?.bytes;
+    if (this.#control.length === 0) return media;
+    const parts = media ? [...this.#control, media] : this.#control;
+    const bytes = join(parts, this.#controlBytes + (media?.length ?? 0));
+    this.#control.length = 0;
+    this.#controlBytes = 0;
+    return bytes;
+  }
+
   #write(bytes: Uint8Array): void {
+    this.#pending = bytes;
     this.startWaiting();
     this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
   }
@@ -238,8 +246,7 @@ export class StreamOutlet extends Outlet {
     const pending = this.#pending;
     if (this.hasEnded || !pending) return;
     if (count < pending.length) {
-      this.#pending = pending.subarray(count);
-      return this.#write(this.#pending);
+      return this.#write(pending.subarray(count));
     }
     this.#pending = undefined;
     this.pump();

@@ -42,6 +42,11 @@ class Cursor implements LogCursor {
   get index(): number {
     return this.isWaiting ? Infinity : this.next;
   }
+  /** Nothing more of it is read before the next keyframe. */
+  awaitKeyframe(): void {
+    this.isWaiting = true;
+    this.track.requestKeyframe();
+  }
   wake(): void {
     this.#reader.wake();
   }
@@ -80,6 +85,7 @@ export class Reader implements Disposable {
     for (const cursor of this.#cursors) {
       this.#place(cursor);
       cursor.track.log.addCursor(cursor);
+      if (cursor.isWaiting) cursor.track.requestKeyframe();
     }
   }
 
@@ -179,7 +185,7 @@ export class Reader implements Disposable {
     const key = log.keyframe;
     if (key && key.index >= cursor.next && log.at(key.index)) return this.#skipTo(cursor, key.index);
     this.#skipTo(cursor, log.nextIndex);
-    cursor.isWaiting = true;
+    cursor.awaitKeyframe();
   }
 
   #skipTo(cursor: Cursor, index: number): void {
@@ -214,7 +220,7 @@ export class Reader implements Disposable {
     } else {
       cursor.next = frame.index + 1;
       if (frame.isCorrupt && this.#options.dropsCorrupt) {
-        if (cursor.track.kind === "video") cursor.isWaiting = true;
+        if (cursor.track.kind === "video") cursor.awaitKeyframe();
         cursor.squeeze = undefined;
         this.dropped++;
         return false;
@@ -287,9 +293,9 @@ export class Reader implements Disposable {
     if (index < 0 || this.#isClosed) return;
     was.log.removeCursor(this.#cursors[index]!);
     const cursor = new Cursor(this, is);
-    cursor.isWaiting = is.kind === "video";
     this.#cursors[index] = cursor;
     is.log.addCursor(cursor);
+    if (is.kind === "video") cursor.awaitKeyframe();
   }
 
   [Symbol.dispose](): void {

@@ -107,3 +107,22 @@ Deno.test("Reader wakes its owner at each frame, and no more after its end", () 
   assert.equal(wakes, 3);
   assert.equal(reader.next(), undefined);
 });
+
+Deno.test("Reader asks for a keyframe whenever it begins to wait for one", () => {
+  const video = new TestVideo();
+  let asked = 0;
+  video.track.onKeyframeWanted = () => asked++;
+  using _none = new Reader([video.track], { start: "now", dropsCorrupt: true });
+  assert.equal(asked, 1, "there is none yet");
+  video.feed(5, { isKeyframe: true });
+  using reader = new Reader([video.track], { start: "keyframe", dropsCorrupt: true });
+  using _live = new Reader([video.track], { start: "live", dropsCorrupt: true });
+  assert.equal(asked, 2, "at the live edge");
+  video.feed(1, { isCorrupt: true });
+  drain(reader);
+  assert.equal(asked, 3, "a picture is broken");
+  const other = new TestVideo();
+  other.track.onKeyframeWanted = () => asked++;
+  reader.replace(video.track, other.track);
+  assert.equal(asked, 4, "another track took the place of the first");
+});

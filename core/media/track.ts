@@ -41,6 +41,8 @@ export class Track {
   /** Packets that came in, for sources that speak RTP (frames otherwise), and packets that were lost on the way. */
   packets = 0;
   lost = 0;
+  /** Called when a viewer waits for a keyframe; set by a producer that can ask its source for one. Must not throw. */
+  onKeyframeWanted: (() => void) | undefined;
 
   constructor(id: number, codec: Codec, options: TrackOptions = {}) {
     this.id = id;
@@ -157,6 +159,11 @@ export class Track {
     let sum = 0;
     for (const rendition of this.#renditions.values()) sum += rendition.byteLength;
     return sum;
+  }
+
+  /** Says that a viewer cannot go on before the next keyframe. Sources that make none on demand send it in their own time. */
+  requestKeyframe(): void {
+    this.onKeyframeWanted?.();
   }
 
   /** Drops the log. */

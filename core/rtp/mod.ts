@@ -3,6 +3,7 @@ export * from "./packet.ts";
 export * from "./payload_formats.ts";
 export type { Depacketizer, PayloadFormat, RtpPart } from "./payloads/format.ts";
 export * from "./receiver.ts";
+export * from "./reception.ts";
 export * from "./rendition.ts";
 export * from "./reorder.ts";
 export * from "./rtcp.ts";

@@ -1,4 +1,4 @@
-import { writeReceiverReport } from "./rtcp.ts";
+import { type ReportBlock, writeReceiverReport } from "./rtcp.ts";
 
 /** What a receiver report tells of one source (RFC 3550 §6.4.1, §A.3, §A.8). */
 export class Reception {
@@ -56,26 +56,27 @@ export class Reception {
     this.#lastReportMs = arrivalMs;
   }
 
-  /** The report's bytes. */
-  report(about: number, nowMs: number): Uint8Array {
+  /** What is to be told of the source now; what was lost is counted from one call to the next. */
+  block(about: number, nowMs: number): ReportBlock {
     const highestSequence = this.#cycles + this.#highest;
     const expected = highestSequence - this.#base + 1;
     const expectedNow = expected - this.#expectedBefore;
     const lostNow = expectedNow - (this.#received - this.#receivedBefore);
     this.#expectedBefore = expected;
     this.#receivedBefore = this.#received;
-    return writeReceiverReport({
-      ssrc: this.#ownSsrc,
-      about: [{
-        ssrc: about,
-        fractionLost: expectedNow > 0 && lostNow > 0 ? Math.min(255, Math.floor(lostNow * 256 / expectedNow)) : 0,
-        lost: expected - this.#received,
-        highestSequence,
-        jitter: Math.round(this.#jitter),
-        lastReport: this.#lastReport,
-        delay: this.#lastReport === 0 ? 0 : Math.round((nowMs - this.#lastReportMs) * 65.536),
-      }],
-      cname: "lenswire",
-    });
+    return {
+      ssrc: about,
+      fractionLost: expectedNow > 0 && lostNow > 0 ? Math.min(255, Math.floor(lostNow * 256 / expectedNow)) : 0,
+      lost: expected - this.#received,
+      highestSequence,
+      jitter: Math.round(this.#jitter),
+      lastReport: this.#lastReport,
+      delay: this.#lastReport === 0 ? 0 : Math.round((nowMs - this.#lastReportMs) * 65.536),
+    };
+  }
+
+  /** The bytes of a report about this source alone. */
+  report(about: number, nowMs: number): Uint8Array {
+    return writeReceiverReport({ ssrc: this.#ownSsrc, about: [this.block(about, nowMs)], cname: "lenswire" });
   }
 }

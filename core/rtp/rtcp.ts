@@ -265,3 +265,23 @@ export function writePli(request: { readonly ssrc: number; readonly about: numbe
   writeU32(packet, 8, request.about);
   return packet;
 }
+
+/** What a receiver can take of some sources together, in bit/s (draft-alvestrand-rmcat-remb-03 §2.2). */
+export function writeRemb(
+  estimate: { readonly ssrc: number; readonly about: readonly number[]; readonly bitrate: number },
+): Uint8Array {
+  const about = estimate.about.slice(0, 255);
+  const packet = start(PAYLOAD_FEEDBACK, 15, 20 + about.length * 4);
+  writeU32(packet, 4, estimate.ssrc);
+  // "REMB"
+  writeU32(packet, 12, 0x52454d42);
+  const bitrate = Math.max(0, Math.min(2 ** 50, Math.floor(estimate.bitrate)));
+  // 18 bits of mantissa behind a count of sources and 6 bits of exponent.
+  const exponent = Math.max(0, Math.floor(Math.log2(bitrate || 1)) - 17);
+  const mantissa = Math.floor(bitrate / 2 ** exponent);
+  packet[16] = about.length;
+  packet[17] = exponent << 2 | mantissa >> 16;
+  writeU16(packet, 18, mantissa & 0xffff);
+  about.forEach((ssrc, i) => writeU32(packet, 20 + i * 4, ssrc));
+  return packet;
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isRtcp, parseRtcp, writeNack, writePli, writeReceiverReport, writeSenderReport } from "./rtcp.ts";
+import { isRtcp, parseRtcp, writeNack, writePli, writeReceiverReport, writeRemb, writeSenderReport } from "./rtcp.ts";
 
 Deno.test("writeSenderReport() writes what parseRtcp() reads", () => {
   const wallMs = Date.UTC(2026, 5, 1, 12, 0, 0, 250);
@@ -62,6 +62,17 @@ Deno.test("parseRtcp() reads FIR and BYE, and skips what it does not know", () =
     { type: "FIR", ssrc: 1, about: [9] },
     { type: "BYE", ssrcs: [1, 2] },
   ]);
+});
+
+Deno.test("writeRemb() writes a bitrate as mantissa and exponent", () => {
+  const bytes = (bitrate: number) => [...writeRemb({ ssrc: 1, about: [9], bitrate })];
+  assert.deepEqual(bytes(8_000_000), [
+    ...[0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, 0x52, 0x45, 0x4d, 0x42, 1],
+    // 250,000 times 2 to the power of 5.
+    ...[5 << 2 | 3, 0xd0, 0x90, 0, 0, 0, 9],
+  ]);
+  assert.deepEqual(bytes(0).slice(16, 20), [1, 0, 0, 0]);
+  assert.deepEqual(bytes(Infinity).slice(16, 20), [1, 33 << 2 | 2, 0, 0]);
 });
 
 Deno.test("isRtcp() tells RTCP from RTP", () => {

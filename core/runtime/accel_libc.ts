@@ -1,4 +1,4 @@
-import { addressOf, intReader, NativeLibrary } from "./accel_native.ts";
+import { addressOf, intReader, NativeLibrary, socketDescriptors } from "./accel_native.ts";
 import { AF_INET, isSockaddr, SOCKADDR_BYTES } from "./accel_sockaddr.ts";
 import type { SocketAddress } from "./types.ts";
 
@@ -28,10 +28,6 @@ const BUFFER_OPTIONS = { send: [32, 7], receive: [33, 8] };
 const BUFFER_BYTES = 4 << 20;
 export const MSG_DONTWAIT = 0x40;
 const POLLIN = 1;
-
-const MAX_DESCRIPTOR = 0x10000;
-/** Descriptors are given out lowest first: behind so many free ones there are no more. */
-const MAX_DESCRIPTOR_GAP = 1024;
 
 /** The C library: calls on descriptors, and how to find them. */
 export class Libc implements Disposable {
@@ -64,12 +60,9 @@ export class Libc implements Disposable {
   // The runtime does not tell descriptors: ours is the only datagram socket with that local address.
   #descriptorOf(address: SocketAddress): number {
     let found = -1;
-    let lastUsed = 0;
-    for (let fd = 0; fd < MAX_DESCRIPTOR && fd - lastUsed < MAX_DESCRIPTOR_GAP; fd++) {
+    for (const fd of socketDescriptors((fd) => this.#nameOf(fd) !== undefined)) {
       const name = this.#nameOf(fd);
-      if (!name) continue;
-      lastUsed = fd;
-      if (!isSockaddr(name, address) || !this.#isDatagram(fd)) continue;
+      if (!name || !isSockaddr(name, address) || !this.#isDatagram(fd)) continue;
       if (found >= 0) return -1;
       found = fd;
     }

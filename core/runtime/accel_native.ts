@@ -102,3 +102,17 @@ export function intReader(address: bigint): () => number {
   const view = new Deno.UnsafePointerView(pointer);
   return () => view.getInt32();
 }
+
+const MAX_DESCRIPTOR = 0x10000;
+/** Descriptors are given out lowest first: behind so many free ones there are no more. */
+const MAX_DESCRIPTOR_GAP = 1024;
+
+/** The descriptors that `isSocket` says to be one: the runtime tells none, so they are found by their addresses. */
+export function* socketDescriptors(isSocket: (fd: number) => boolean): Generator<number> {
+  let lastUsed = 0;
+  for (let fd = 0; fd < MAX_DESCRIPTOR && fd - lastUsed < MAX_DESCRIPTOR_GAP; fd++) {
+    if (!isSocket(fd)) continue;
+    lastUsed = fd;
+    yield fd;
+  }
+}

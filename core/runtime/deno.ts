@@ -1,14 +1,11 @@
-/** The system as Deno gives it. The only file that names `Deno`. */
+/** The system as Deno gives it; HTTP is beside it. */
+import { DirectWriter } from "./accel_tcp.ts";
 import type {
   ChildProcess,
   DirEntry,
   FileInfo,
-  HttpListenOptions,
-  HttpPeer,
-  HttpServer,
   InterfaceAddress,
   MemoryUsage,
-  ServerSocket,
   SocketAddress,
   StreamConn,
   StreamListener,
@@ -47,6 +44,21 @@ class DenoConn implements StreamConn {
   }
 }
 
+class DenoTcpConn extends DenoConn {
+  // `null`: there is none.
+  #direct: DirectWriter | null | undefined;
+
+  writeNow(bytes: Uint8Array): number {
+    if (this.#direct === undefined) this.#direct = DirectWriter.of(this.localAddress, this.remoteAddress) ?? null;
+    return this.#direct?.write(bytes) ?? 0;
+  }
+  override close(): void {
+    this.#direct?.[Symbol.dispose]();
+    this.#direct = null;
+    super.close();
+  }
+}
+
 /** Writes all of `bytes`; rejects when the connection ends first. */
 export async function writeAll(conn: StreamConn, bytes: Uint8Array): Promise<void> {
   let sent = await conn.write(bytes);
@@ -64,7 +76,7 @@ export async function connectTcp(
     ...(options.signal ? { signal: options.signal } : {}),
   });
   conn.setNoDelay(true);
-  return new DenoConn(conn);
+  return new DenoTcpConn(conn);
 }
 
 /** Connects to a TLS port; the certificate is checked unless `insecure`. */
@@ -146,7 +158,7 @@ export function listenTcp(options: { host?: string; port: number; tls?: TlsIdent
     async accept() {
       const conn = await listener.accept();
       if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
-      return new DenoConn(conn);
+      return options.tls ? new DenoConn(conn) : new DenoTcpConn(conn);
     },
     close() {
       try {
@@ -186,75 +198,6 @@ export function listenUdp(options: { host?: string; port: number }): UdpSocket {
       }
     },
   };
-}
-
-/** Serves HTTP/1.1 (and h2 over TLS). `handler` must not reject. */
-export function serveHttp(
-  options: HttpListenOptions,
-  handler: (request: Request, peer: HttpPeer) => Response | Promise<Response>,
-): HttpServer {
-  const onError = (error: unknown) => {
-    console.error("Unhandled error in an HTTP handler:", error);
-    return new Response("Internal Server Error\n", { status: 500 });
-  };
-  const base = { onListen() {}, onError };
-  const serve = (request: Request, info: Deno.ServeHandlerInfo<Deno.Addr>) => {
-    const remote = info.remoteAddr;
-    return "hostname" in remote && "port" in remote
-      ? handler(request, { host: remote.hostname, port: remote.port, transport: options.tls ? "tls" : "tcp" })
-      : handler(request, { host: "", port: 0, transport: "unix" });
-  };
-  if (options.path !== undefined) {
-    const server = Deno.serve({ ...base, path: options.path }, serve as Deno.ServeHandler<Deno.UnixAddr>);
-    return { address: { host: "", port: 0, path: options.path }, close: () => server.shutdown() };
-  }
-  const listen = (hostname: string) =>
-    Deno.serve(
-      { ...base, hostname, port: options.port ?? 0, ...(options.tls ?? {}) },
-      serve as Deno.ServeHandler<Deno.NetAddr>,
-    );
-  let server: Deno.HttpServer<Deno.NetAddr>;
-  try {
-    server = listen(options.host || "::");
-  } catch (error) {
-    if (options.host || error instanceof Deno.errors.AddrInUse) throw error;
-    server = listen("0.0.0.0");
-  }
-  return { address: { host: server.addr.hostname, port: server.addr.port }, close: () => server.shutdown() };
-}
-
-/** Answers a WebSocket upgrade: return `response` from the handler, then use `socket`. */
-export function upgradeWebSocket(request: Request): { response: Response; socket: ServerSocket } {
-  const { response, socket } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
-  socket.binaryType = "arraybuffer";
-  let hasEnded = false;
-  const own: ServerSocket = {
-    get bufferedAmount() {
-      return socket.bufferedAmount;
-    },
-    get isOpen() {
-      return socket.readyState === WebSocket.OPEN;
-    },
-    send: (message) => socket.send(message as string | Uint8Array<ArrayBuffer>),
-    close(code, reason) {
-      if (socket.readyState <= WebSocket.OPEN) socket.close(code, reason);
-    },
-    onOpen: undefined,
-    onMessage: undefined,
-    onClose: undefined,
-  };
-  const end = () => {
-    if (hasEnded) return;
-    hasEnded = true;
-    own.onClose?.();
-  };
-  socket.onopen = () => own.onOpen?.();
-  socket.onmessage = (event) =>
-    own.onMessage?.(typeof event.data === "string" ? event.data : new Uint8Array(event.data as ArrayBuffer));
-  socket.onclose = end;
-  // An error is always followed by the end of the socket, but not always by a close event.
-  socket.onerror = end;
-  return { response, socket: own };
 }
 
 /** Starts a program in a process group of its own. Throws `NotFound` when there is no such program. */

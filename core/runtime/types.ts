@@ -15,6 +15,11 @@ export interface StreamConn {
   read(buffer: Uint8Array): Promise<number | null>;
   /** Writes some of `bytes` and answers how many; see {@linkcode writeAll}. */
   write(bytes: Uint8Array): Promise<number>;
+  /**
+   * Writes what the system takes within the call and answers how many bytes that was: 0 when it took none, where it cannot
+   * be done, and after an error, which `write` then tells. Never while a `write` is pending.
+   */
+  writeNow?(bytes: Uint8Array): number;
   /** Closes both directions; closing twice is harmless. */
   close(): void;
 }
@@ -70,6 +75,8 @@ export interface HttpListenOptions {
   readonly port?: number;
   readonly path?: string;
   readonly tls?: TlsIdentity;
+  /** Called when it can accept no more for now; it tries again by itself. */
+  readonly onFailure?: (error: unknown) => void;
 }
 
 /** The server's side of a WebSocket. */

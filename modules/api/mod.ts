@@ -11,7 +11,7 @@ export default definePlugin({
 
     ctx.http.get(
       "/api",
-      { summary: "Version, config file, RTSP listener", needs: "public" },
+      { summary: "Version, config file, RTSP listener", needs: "watch", camera: () => null },
       ({ request, principal }) => {
         const rtsp = kernel.rtsp();
         return jsonResponse({
@@ -44,7 +44,8 @@ export default definePlugin({
     ctx.http.get(
       "/api/log",
       { summary: "The newest log lines as JSON, one a line", needs: "admin" },
-      () => new Response(kernel.log.jsonLines(), { headers: { "content-type": "application/jsonlines" } }),
+      ({ principal }) =>
+        new Response(kernel.log.jsonLines(principal), { headers: { "content-type": "application/jsonlines" } }),
     );
     ctx.http.delete("/api/log", { summary: "Clears the log in memory", needs: "admin" }, () => {
       kernel.log.clear();

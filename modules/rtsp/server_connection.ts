@@ -104,6 +104,7 @@ export class ServerConnection {
         this.#written = written;
         return written;
       },
+      writeNow: (bytes) => conn.writeNow?.(bytes) ?? 0,
       close: () => conn.close(),
     };
   }

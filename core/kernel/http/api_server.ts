@@ -4,7 +4,7 @@ import type { Peer, Principal } from "../../access/types.ts";
 import type { HttpPeer } from "../../runtime/types.ts";
 import type { Logger } from "../../util/logger.ts";
 import type { RouteOptions, RouteRequest } from "../plugin.ts";
-import { BodyTooLargeError, isOverLimit, limitBody } from "./body_limit.ts";
+import { BodyError, isOverLimit, limitBody } from "./body_limit.ts";
 import { errorResponse, statusOf, textResponse } from "./responses.ts";
 import type { Route, Router } from "./router.ts";
 
@@ -79,7 +79,7 @@ export class ApiHandler {
     const denial = this.#access.check(verdict.principal, options.needs, cameraOf(options, url.searchParams));
     if (denial) return this.#denied(denial, request, peer);
     const limit = options.maxBodyBytes ?? (options.needs === "publish" ? Infinity : DEFAULT_BODY_LIMIT);
-    if (isOverLimit(request, limit)) throw new BodyTooLargeError(limit);
+    if (isOverLimit(request, limit)) throw BodyError.tooLarge(limit);
     const routed: RouteRequest = {
       request: limitBody(request, limit),
       url,
@@ -95,14 +95,17 @@ export class ApiHandler {
   }
 
   #denied(denial: Denial, request: Request, peer: Peer): Response {
-    const address = peer.host || "unix";
-    this.#log.limited(`denied ${address}`, "debug", "request was denied", {
-      path: new URL(request.url).pathname,
-      remote: address,
-      status: denial.status,
-      reason: denial.message,
-    });
-    const headers: Record<string, string> = {};
+    const remote = peer.host || "unix";
+    const path = new URL(request.url).pathname;
+    if (denial.isWrongLogin) {
+      const message = "Refused a wrong name or password, the right ones are in api.username and access.users";
+      this.#log.limited(`login ${remote}`, "warn", message, { path, remote });
+    } else {
+      const { status, message: reason } = denial;
+      this.#log.limited(`denied ${remote}`, "debug", "request was denied", { path, remote, status, reason });
+    }
+    // Whoever may do nothing shall not hold a connection either.
+    const headers: Record<string, string> = { connection: "close" };
     if (denial.status === 401) headers["www-authenticate"] = 'Basic realm="go2rtc"';
     if (denial.retryAfterSeconds) headers["retry-after"] = String(denial.retryAfterSeconds);
     return textResponse(denial.status, denial.message, headers);
@@ -117,7 +120,7 @@ export class ApiHandler {
   }
 
   #failed(request: Request, error: unknown): Response {
-    if (error instanceof BodyTooLargeError) return textResponse(413, error.message);
+    if (error instanceof BodyError) return textResponse(error.status, error.message, { connection: "close" });
     if (statusOf(error) === 500) {
       const message = error instanceof Error ? error.message : String(error);
       this.#log.limited(`failed ${message}`, "warn", message, {

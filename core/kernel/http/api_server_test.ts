@@ -6,6 +6,7 @@ import type { HttpPeer } from "../../runtime/types.ts";
 import { StreamError, type StreamErrorCode } from "../../util/errors.ts";
 import { silentLogger } from "../testing.ts";
 import { ApiHandler } from "./api_server.ts";
+import { limitBody } from "./body_limit.ts";
 import { jsonResponse, jsonText } from "./responses.ts";
 import { Router } from "./router.ts";
 
@@ -151,6 +152,15 @@ Deno.test("ApiHandler limits bodies unless media is pushed", async () => {
     413,
   );
   assert.equal(await (await ask("/api/push", streamed(5 << 20))).text(), String(5 << 20));
+});
+
+Deno.test("limitBody() waits for a body that stalls no longer than its limit", async () => {
+  const stalled = () => new Request("http://h/", { method: "POST", body: new ReadableStream() });
+  // The limit's own timer keeps no program running.
+  const running = setInterval(() => {}, 1000);
+  await assert.rejects(limitBody(stalled(), 10, 20).text(), { status: 408, message: /did not come within 0\.02 s/ });
+  clearInterval(running);
+  assert.equal(await limitBody(new Request("http://h/", { method: "POST", body: "here" }), 10, 20).text(), "here");
 });
 
 Deno.test("ApiHandler answers HEAD without a body, and sends pages to the folder of the base path", async () => {

@@ -40,10 +40,14 @@ export class HttpListeners {
   }
 
   /** Opens all of them, or none: rejects with one clear line. Requests may come at once. */
-  static async open(settings: HttpListenSettings, handler: Handler): Promise<HttpListeners> {
+  static async open(settings: HttpListenSettings, handler: Handler, log: Logger): Promise<HttpListeners> {
     const bound: Bound[] = [];
     const listen = (message: string, key: string, address: string, options: HttpListenOptions) => {
-      bound.push({ message, address, server: serve(key, address, options, handler) });
+      const onFailure = (error: unknown) =>
+        log.warn(
+          `Cannot accept connections: ${messageOf(error)}; trying again, raise the limit if it lasts (ulimit -n)`,
+        );
+      bound.push({ message, address, server: serve(key, address, { ...options, onFailure }, handler) });
     };
     try {
       const { listen: plain, tls_listen: secure, unix_listen: path } = settings;

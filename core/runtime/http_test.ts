@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { nativeObstacle } from "./accel_native.ts";
+import { serveHttp } from "./http.ts";
+import { SilentPeers } from "./silent_peers.ts";
+
+const encoder = new TextEncoder();
+
+async function say(conn: Deno.Conn, text: string): Promise<string> {
+  await conn.write(encoder.encode(text));
+  const buffer = new Uint8Array(4096);
+  const count = await conn.read(buffer);
+  return new TextDecoder().decode(buffer.subarray(0, count ?? 0));
+}
+
+const REQUEST = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+Deno.test("serveHttp() answers with who asks, and closes", async () => {
+  const server = serveHttp({ host: "127.0.0.1" }, (_, { host, transport }) => new Response(`${host} ${transport}`));
+  const { port } = server.address;
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "127.0.0.1 tcp");
+  await server.close();
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/`));
+});
+
+Deno.test({
+  name: "SilentPeers ends connections that never ask, and no others",
+  ignore: nativeObstacle() !== undefined,
+  fn: async () => {
+    const asked = new Set<number>();
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (_, { remoteAddr }) => {
+      asked.add(remoteAddr.port);
+      return new Response("here");
+    });
+    const { port } = server.addr;
+    using peers = new SilentPeers(port);
+    const connect = () => Deno.connect({ hostname: "127.0.0.1", port });
+    using silent = await connect();
+    using halfway = await connect();
+    using talker = await connect();
+    await halfway.write(encoder.encode("GET / HTTP/1.1\r\nHost"));
+    assert.match(await say(talker, REQUEST), /here$/);
+    for (const own of asked) peers.spoke(own);
+    assert.equal(peers.look(0), 0);
+    assert.equal(peers.look(19_000), 0);
+    assert.equal(peers.look(20_000), 2);
+    const end = async (conn: Deno.Conn) => await conn.read(new Uint8Array(1)).catch(() => null);
+    assert.equal(await end(silent), null);
+    assert.equal(await end(halfway), null);
+    assert.match(await say(talker, REQUEST), /here$/);
+  },
+});
