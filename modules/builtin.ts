@@ -5,6 +5,7 @@ export const builtIns: readonly BuiltIn[] = [
   { name: "api", load: () => import("./api/mod.ts") },
   { name: "streams", enabledBy: ["*"], load: () => import("./streams/mod.ts") },
   { name: "rtsp", load: () => import("./rtsp/mod.ts") },
+  { name: "webrtc", load: () => import("./webrtc/mod.ts") },
   { name: "mp4", load: () => import("./mp4/mod.ts") },
   { name: "demo", load: () => import("./demo/mod.ts") },
   { name: "www", enabledBy: ["www", "api"], load: () => import("./www/mod.ts") },

@@ -1,14 +1,14 @@
+import { Backoff } from "./player/backoff.js";
+import { technologies } from "./player/choice.js";
 import { chooseCodecs, withoutFalseClaims } from "./player/codecs.js";
 import { publicFields } from "./player/fields.js";
+import { playHls } from "./player/hls.js";
 import { LiveBuffer, mediaSourceClass } from "./player/mse.js";
-import { closePeer, firstPicture, makeOffer, mseWorth, rtcWorth, watchPeer } from "./player/rtc.js";
+import * as rtc from "./player/rtc.js";
 import { watchSight } from "./player/sight.js";
 import { holdPicture, Stills } from "./player/stills.js";
+import { makeVideo, videoFigures } from "./player/video.js";
 
-/** The first retry comes after this time; each one that fails doubles it, up to `RECONNECT_TIMEOUT`. */
-const FIRST_RETRY_MS = 1000;
-/** A connection that gave media for this long counts as a good one. */
-const GOOD_MS = 3000;
 /** A server that does not know a message type says nothing: after this time the next technology has its turn. */
 const ANSWER_MS = 10_000;
 
@@ -17,8 +17,7 @@ const ANSWER_MS = 10_000;
  * know. Pages extend it by overriding its `on…` methods; their answers and the public fields are stable.
  */
 export class VideoRTC extends HTMLElement {
-  #failures = 0;
-  #goodSinceMs = 0;
+  #backoff = new Backoff();
   #live;
   #stills;
   #stopPeer;
@@ -43,7 +42,7 @@ export class VideoRTC extends HTMLElement {
     url.protocol = url.protocol.replace(/^http/, "ws");
     if (url.href !== this.wsURL && (this.ws || this.pc)) this.ondisconnect();
     this.#src = String(value);
-    this.#failures = 0;
+    this.#backoff.forget();
     this.#wantsSound = true;
     this.wsURL = url.href;
     this.onconnect();
@@ -94,6 +93,8 @@ export class VideoRTC extends HTMLElement {
       threshold: this.visibilityThreshold,
       onseen: () => this.isConnected && this.#return(),
       onhidden: () => this.#leave(),
+      // The server would find out by itself, only later.
+      ongone: () => this.ondisconnect(),
     });
     this.onconnect();
   }
@@ -121,11 +122,7 @@ export class VideoRTC extends HTMLElement {
 
   /** Makes the video element; called once, when the player is first put into a page. */
   oninit() {
-    const video = document.createElement("video");
-    video.controls = true;
-    video.playsInline = true;
-    video.preload = "auto";
-    video.style.cssText = "display:block;width:100%;height:100%";
+    const video = makeVideo();
     video.addEventListener("volumechange", () => {
       if (!video.muted) this.#isMutedByBrowser = false;
     });
@@ -173,7 +170,7 @@ export class VideoRTC extends HTMLElement {
   /** The WebSocket is open: asks for the stream. Answers the names of the technologies that were started. */
   onopen() {
     this.wsState = WebSocket.OPEN;
-    this.#goodSinceMs = 0;
+    this.#backoff.begin();
     this.ondata = null;
     this.onmessage = {};
     const { ws } = this;
@@ -185,7 +182,8 @@ export class VideoRTC extends HTMLElement {
     const wanted = this.mode.split(",").map((one) => one.trim());
     const started = [];
     this.#running.clear();
-    this.#queue = this.#choose(wanted);
+    // One of these plays at a time; after an error the next one is tried.
+    this.#queue = technologies(wanted);
     const first = this.#queue.shift();
     if (first) started.push(first);
     const isRtc = wanted.some((one) => one === "webrtc" || one === "webrtc/tcp") && "RTCPeerConnection" in globalThis;
@@ -195,24 +193,10 @@ export class VideoRTC extends HTMLElement {
     return started;
   }
 
-  // One of these plays at a time; after an error the next one is tried.
-  #choose(wanted) {
-    const video = this.video ?? document.createElement("video");
-    const isNative = video.canPlayType("application/vnd.apple.mpegurl") !== "";
-    const can = { mse: mediaSourceClass() !== undefined, hls: isNative, mp4: true, mjpeg: true };
-    const all = ["mse", "hls", "mp4", "mjpeg"].filter((name) => wanted.includes(name) && can[name]);
-    // What fails as MSE for lack of a codec fails as HLS too.
-    return all[0] === "mse" ? all.filter((name) => name !== "hls") : all;
-  }
-
   #start(name) {
     this.#running.add(name);
     this.onmessage[`${name} answer`] = (message) => this.#onAnswer(name, message);
-    if (name === "mse") this.onmse();
-    else if (name === "hls") this.onhls();
-    else if (name === "mp4") this.onmp4();
-    else if (name === "mjpeg") this.onmjpeg();
-    else this.onwebrtc();
+    this[`on${name}`]();
     if (name === "mse" || name === "webrtc") return;
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#report(`${name}: the server does not answer`), ANSWER_MS);
@@ -251,7 +235,7 @@ export class VideoRTC extends HTMLElement {
 
   // Says so to the page with an event `media`; its detail is the technology.
   #onMedia(mode) {
-    this.#goodSinceMs ||= performance.now();
+    this.#backoff.good();
     this.dispatchEvent(new CustomEvent("media", { detail: mode }));
   }
 
@@ -266,14 +250,11 @@ export class VideoRTC extends HTMLElement {
   }
 
   #reconnect() {
-    if (this.#goodSinceMs > 0 && performance.now() - this.#goodSinceMs > GOOD_MS) this.#failures = 0;
-    this.#goodSinceMs = 0;
-    const delay = Math.min(this.RECONNECT_TIMEOUT, FIRST_RETRY_MS * 2 ** Math.min(this.#failures++, 10));
     clearTimeout(this.reconnectTID);
     this.reconnectTID = setTimeout(() => {
       this.reconnectTID = 0;
       this.onconnect();
-    }, delay);
+    }, this.#backoff.next(this.RECONNECT_TIMEOUT));
   }
 
   #endMedia() {
@@ -293,7 +274,7 @@ export class VideoRTC extends HTMLElement {
     const { pc } = this;
     this.pc = null;
     this.pcState = WebSocket.CLOSED;
-    if (pc) closePeer(pc);
+    if (pc) rtc.closePeer(pc);
   }
 
   /** Plays fragmented MP4 through Media Source Extensions. */
@@ -327,24 +308,20 @@ export class VideoRTC extends HTMLElement {
   onwebrtc() {
     const pc = this.pc = new RTCPeerConnection(this.pcConfig);
     this.pcState = WebSocket.CONNECTING;
-    const isTcpOnly = this.mode.includes("webrtc/tcp");
-    pc.addEventListener("icecandidate", ({ candidate }) => {
-      if (candidate && isTcpOnly && candidate.protocol === "udp") return;
-      this.send({ type: "webrtc/candidate", value: candidate?.candidate ?? "" });
+    this.#stopPeer = rtc.watchPeer(pc, () => this.#onPeerUp(pc), () => this.#onPeerDown(pc));
+    const take = rtc.exchange(pc, {
+      isTcpOnly: this.mode.includes("webrtc/tcp"),
+      send: (message) => this.send(message),
+      onproblem: (problem) => this.#report(problem),
+      onanswer: () => {
+        const isSilenced = pc.getSenders().some(({ track }) => track) && !rtc.talks(pc);
+        if (isSilenced) this.#notify("The camera has no speaker for this browser's microphone");
+      },
     });
-    this.#stopPeer = watchPeer(pc, () => this.#onPeerUp(pc), () => this.#onPeerDown(pc));
-    this.onmessage.webrtc = ({ type, value = "" }) => {
+    this.onmessage.webrtc = (message) => {
       if (pc !== this.pc) return;
-      if (type === "webrtc/candidate") {
-        if (isTcpOnly && value.includes(" udp ")) return;
-        const candidate = value === "" ? undefined : { candidate: value, sdpMid: "0" };
-        pc.addIceCandidate(candidate).catch((error) => console.warn("webrtc: candidate refused:", error.message));
-      } else if (type === "webrtc/answer") {
-        pc.setRemoteDescription({ type: "answer", sdp: value })
-          .catch((error) => this.#report(`webrtc: ${error.message}`));
-      } else if (type === "error" && /^webrtc\b/.test(value)) {
-        this.#endPeer();
-      }
+      if (message.type === "error" && /^webrtc\b/.test(message.value)) this.#endPeer();
+      else take(message);
     };
     this.createOffer(pc).then((sdp) => {
       if (sdp && pc === this.pc) this.send({ type: "webrtc/offer", value: sdp });
@@ -353,12 +330,17 @@ export class VideoRTC extends HTMLElement {
 
   /** Makes the offer for `media`. */
   createOffer(pc) {
-    return makeOffer(pc, this.media, (problem) => this.#report(problem));
+    return rtc.makeOffer(pc, this.media, (problem) => this.#notify(problem));
+  }
+
+  // Something the viewer should know that stops nothing: an event `notice`, whose detail is the text.
+  #notify(detail) {
+    this.dispatchEvent(new CustomEvent("notice", { detail }));
   }
 
   #onPeerUp(pc) {
     if (pc !== this.pc || this.pcState === WebSocket.OPEN) return;
-    firstPicture(pc, (video) => pc === this.pc && this.onpcvideo(video));
+    rtc.firstPicture(pc, (video) => pc === this.pc && this.onpcvideo(video));
   }
 
   #onPeerDown(pc) {
@@ -377,7 +359,7 @@ export class VideoRTC extends HTMLElement {
     const { pc, video } = this;
     if (!pc) return;
     const stream = video2.srcObject;
-    if (rtcWorth(stream, pc.remoteDescription?.sdp ?? "") >= mseWorth(this.#live?.hasStarted ? this.mseCodecs : "")) {
+    if (rtc.rtcWorth(pc, stream) >= rtc.mseWorth(this.#live?.hasStarted ? this.mseCodecs : "")) {
       this.#endMedia();
       video.removeAttribute("src");
       video.srcObject = stream;
@@ -400,18 +382,17 @@ export class VideoRTC extends HTMLElement {
     const { video } = this;
     this.onmessage.hls = ({ type, value = "" }) => {
       if (type !== "hls") return;
-      // The master playlist came as text; its first address is a playlist that the browser can load.
-      const path = value.split(/\r?\n/).find((line) => line !== "" && !line.startsWith("#"));
-      if (!path) return this.#report("hls: the server's playlist is empty");
-      const base = this.wsURL.replace(/^ws/, "http");
-      holdPicture(video);
-      video.srcObject = null;
-      video.src = new URL(path, base).href;
-      video.addEventListener("loadeddata", () => this.#onMedia("hls"), { once: true });
       const { ws } = this;
-      video.addEventListener("error", () => {
-        if (ws === this.ws && video.src) this.#report(`hls: ${video.error?.message || "the browser cannot play it"}`);
-      }, { once: true });
+      try {
+        playHls(video, {
+          master: value,
+          base: this.wsURL.replace(/^ws/, "http"),
+          onplaying: () => this.#onMedia("hls"),
+          onfail: (reason) => ws === this.ws && this.#report(`hls: ${reason}`),
+        });
+      } catch (error) {
+        return this.#report(`hls: ${error.message}`);
+      }
       this.play();
     };
     this.send({ type: "hls", value: this.codecs((type) => video.canPlayType(type) !== "") });
@@ -446,21 +427,19 @@ export class VideoRTC extends HTMLElement {
 
   /** What plays and how well, for a read-out: seconds, bytes, counts. */
   get stats() {
-    const { video } = this;
-    const quality = video?.getVideoPlaybackQuality?.();
-    const mode = this.pcState === WebSocket.OPEN
-      ? "webrtc"
-      : [...this.#running].find((name) => name !== "webrtc") ?? "";
+    const other = [...this.#running].find((name) => name !== "webrtc") ?? "";
+    const mode = this.pcState === WebSocket.OPEN ? "webrtc" : other;
     return {
       mode,
       codecs: mode === "mse" ? this.mseCodecs : "",
-      width: video?.videoWidth ?? 0,
-      height: video?.videoHeight ?? 0,
-      decoded: quality?.totalVideoFrames ?? 0,
-      dropped: quality?.droppedVideoFrames ?? 0,
-      rate: video?.playbackRate ?? 1,
+      ...videoFigures(this.video),
       stills: this.#stills?.shown ?? 0,
       ...this.#live?.stats,
     };
+  }
+
+  /** What the peer connection receives and sends, for a read-out; `undefined`: there is none. */
+  async peerStats() {
+    return this.pc ? await rtc.peerFigures(this.pc) : undefined;
   }
 }

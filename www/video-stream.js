@@ -11,6 +11,11 @@ video-stream .mode.quiet { opacity: 0; }
 video-stream:hover .mode.quiet { opacity: 1; }
 video-stream .error { position: absolute; left: 50%; top: 50%; transform: translate(-50%, -50%); max-width: 80%;
   padding: 8px 14px; border-radius: 10px; background: rgb(20 22 30 / .78); overflow-wrap: anywhere; text-align: center; }
+video-stream .notice { position: absolute; left: 0; right: 0; bottom: 48px; width: fit-content; max-width: 80%;
+  margin: 0 auto; padding: 8px 34px 8px 14px; border-radius: 10px; background: rgb(120 74 0 / .9); }
+video-stream .notice:empty { display: none; }
+video-stream .notice button { position: absolute; top: 4px; right: 6px; border: 0; padding: 2px 6px; background: none;
+  color: inherit; font: inherit; cursor: pointer; pointer-events: auto; }
 video-stream .stats { position: absolute; top: 10px; left: 10px; margin: 0; padding: 8px 10px; border-radius: 8px;
   background: rgb(0 0 0 / .62); font: 11px/1.5 ui-monospace, monospace; white-space: pre; }
 video-stream .spinner { position: absolute; left: 50%; top: 50%; width: 34px; height: 34px; margin: -17px; opacity: 0;
@@ -26,10 +31,11 @@ let hasStyle = false;
 class VideoStream extends VideoRTC {
   #mode;
   #error;
+  #notice;
   #spinner;
   #stats;
   #timer = 0;
-  #before = { atMs: 0, bytes: 0, decoded: 0 };
+  #before = { atMs: 0 };
 
   /** The text of the corner: `loading` or a technology. */
   set divMode(value) {
@@ -48,6 +54,16 @@ class VideoStream extends VideoRTC {
     if (!this.#error) return;
     this.#error.textContent = value;
     if (value) this.#spinner.classList.remove("on");
+  }
+
+  /** What the viewer should know while it plays: why there is no microphone. */
+  set divNotice(value) {
+    if (!this.#notice) return;
+    const close = document.createElement("button");
+    close.textContent = "✕";
+    close.setAttribute("aria-label", "Close");
+    close.addEventListener("click", () => this.#notice.replaceChildren());
+    this.#notice.replaceChildren(...value ? [value, close] : []);
   }
 
   oninit() {
@@ -69,7 +85,9 @@ class VideoStream extends VideoRTC {
     this.#spinner = part("spinner");
     this.#mode = part("mode");
     this.#error = part("error");
+    this.#notice = part("notice");
     this.append(info);
+    this.addEventListener("notice", ({ detail }) => this.divNotice = detail);
     this.addEventListener("media", ({ detail }) => this.divMode = detail === "webrtc" ? "RTC" : detail.toUpperCase());
     this.video.addEventListener("playing", () => this.#spinner.classList.remove("on"));
     if (new URLSearchParams(location.search).has("stats")) this.#stats = part("stats");
@@ -112,25 +130,34 @@ class VideoStream extends VideoRTC {
     return isComingBack;
   }
 
-  #showStats() {
-    const stats = this.stats;
+  async #showStats() {
+    const stats = { ...this.stats, ...await this.peerStats() };
     const nowMs = performance.now();
     const seconds = (nowMs - this.#before.atMs) / 1000;
     const perSecond = (name) => Math.max(0, ((stats[name] ?? 0) - (this.#before[name] ?? 0)) / seconds);
+    const mbits = (name) => `${(perSecond(name) * 8 / 1e6).toFixed(2)} Mbit/s`;
+    const ms = (value) => `${(value ?? 0).toFixed(0)} ms`;
     const lines = [
       `${stats.mode || "–"}  ${stats.width}×${stats.height}  ${perSecond("decoded").toFixed(0)} fps`,
-      stats.codecs.replace(/^.*codecs=/, ""),
+      [stats.codecs].flat().join(" ").replace(/^.*codecs=/, ""),
       `decoded ${stats.decoded}  dropped ${stats.dropped}`,
     ];
     if (stats.lag !== undefined) {
       lines.push(
-        `${(perSecond("bytes") * 8 / 1e6).toFixed(2)} Mbit/s`,
-        `buffer ${(stats.lag * 1000).toFixed(0)} ms  slack ${(stats.slack * 1000).toFixed(0)} ms`,
+        mbits("bytes"),
+        `buffer ${ms(stats.lag * 1000)}  slack ${ms(stats.slack * 1000)}`,
         `rate ${stats.rate.toFixed(2)}  jumps ${stats.jumps}  stalls ${stats.stalls}  inits ${stats.inits}`,
+      );
+    } else if (stats.mode === "webrtc") {
+      lines.push(
+        `${mbits("bytes")}  ${stats.protocol ?? ""}  round trip ${ms(stats.roundTripMs)}`,
+        `buffer ${ms(stats.bufferMs)}  freezes ${stats.freezes}`,
+        `lost ${stats.lost} of ${stats.packets + stats.lost}  asked again ${stats.asked}`,
+        stats.sentBytes > 0 ? `talking ${(perSecond("sentBytes") * 8 / 1e3).toFixed(0)} kbit/s` : "",
       );
     }
     this.#stats.textContent = lines.filter(Boolean).join("\n");
-    this.#before = { atMs: nowMs, bytes: stats.bytes ?? 0, decoded: stats.decoded };
+    this.#before = { atMs: nowMs, ...stats };
   }
 }
 

@@ -251,6 +251,7 @@ export class Kernel implements AsyncDisposable {
   }
 
   #onConfig(changed: readonly string[]): void {
+    if (changed.length === 0) return this.#checkSections();
     const log = this.log.logger("config");
     log.info("config changed", { sections: changed.join(",") });
     const before = this.#settings;

@@ -23,8 +23,6 @@ export interface OutletOptions {
   readonly notice?: () => string | undefined;
   /** Sent before the first frame, as soon as the peer is ready. */
   readonly head?: Uint8Array;
-  /** Each frame goes out by itself, however many wait. */
-  readonly isSeparate?: boolean;
   /**
    * Of what `render` answers, only this many bytes at the front are the viewer's, until another one is served; what
    * follows all viewers share and nobody changes. Only HTTP asks: it keeps bytes for longer than a call.
@@ -62,34 +60,25 @@ function pollLater(outlet: Outlet): void {
   }, POLL_MS);
 }
 
-/** What goes out in one piece, and the text before it. */
-interface Batch {
-  readonly bytes: Uint8Array;
-  readonly notice: string | undefined;
-}
-
 /** What all outlets share: reading in batches, counting, the end of a viewer that takes nothing. */
 export abstract class Outlet {
   readonly reader: Reader;
   readonly #render: OutletOptions["render"];
-  readonly #notice: () => string | undefined;
   readonly #onEnd: OutletOptions["onEnd"];
-  readonly #isSeparate: boolean;
-  #held: Batch | undefined;
-  #wasFull = false;
+  #head: Uint8Array | undefined;
   #hasEnded = false;
   #waitsSinceMs = 0;
   #isFirst = true;
+  /** The last batch was as large as one may be. */
+  protected hasMore = false;
   /** Bytes handed to the system. */
   bytesSent = 0;
 
   constructor(options: OutletOptions) {
     this.reader = options.reader;
     this.#render = options.render;
-    this.#notice = options.notice ?? (() => undefined);
     this.#onEnd = options.onEnd;
-    this.#isSeparate = options.isSeparate ?? false;
-    if (options.head) this.#held = { bytes: options.head, notice: undefined };
+    this.#head = options.head;
     this.reader.wake = () => this.pump();
   }
 
@@ -100,39 +89,35 @@ export abstract class Outlet {
   /** Sends what is there to send, if the peer is ready for it. Never throws. */
   abstract pump(): void;
 
-  /** The last batch was not all that there was. */
-  protected get hasMore(): boolean {
-    return this.#held !== undefined || this.#wasFull;
-  }
-
-  /** All that is there, up to a batch: one shared buffer as it is, several joined. A notice begins a new one. */
-  protected collect(): Batch | undefined {
-    const first = this.#held ?? this.#nextBatch();
-    this.#held = undefined;
+  /** All that is there, up to a batch: one shared buffer as it is, several joined. */
+  protected collect(): Uint8Array | undefined {
+    const first = this.nextPiece();
     if (!first) return undefined;
-    const limit = this.#isSeparate ? 0 : this.#isFirst ? FIRST_BATCH_BYTES : BATCH_BYTES;
-    this.#isFirst = false;
-    let total = first.bytes.length;
-    let chunks: Uint8Array[] | undefined;
-    this.#wasFull = true;
+    const limit = this.takeBatchLimit();
+    let total = first.length;
+    let pieces: Uint8Array[] | undefined;
     while (total < limit) {
-      const next = this.#renderNext();
-      this.#wasFull = next !== undefined;
+      const next = this.nextPiece();
       if (!next) break;
-      const notice = this.#notice();
-      if (notice !== undefined) {
-        this.#held = { bytes: next.slice(), notice };
-        break;
-      }
-      (chunks ??= [first.bytes]).push(next);
+      (pieces ??= [first]).push(next);
       total += next.length;
     }
-    return chunks ? { bytes: join(chunks, total), notice: first.notice } : first;
+    this.hasMore = total >= limit;
+    return pieces ? join(pieces, total) : first;
   }
 
-  #nextBatch(): Batch | undefined {
-    const bytes = this.#renderNext();
-    return bytes && { bytes, notice: this.#notice() };
+  /** What may go out in one go: more the first time, when there may be a backlog. */
+  protected takeBatchLimit(): number {
+    const limit = this.#isFirst ? FIRST_BATCH_BYTES : BATCH_BYTES;
+    this.#isFirst = false;
+    return limit;
+  }
+
+  /** The head, then the bytes of the next frame that has some. */
+  protected nextPiece(): Uint8Array | undefined {
+    const head = this.#head;
+    this.#head = undefined;
+    return head ?? this.#renderNext();
   }
 
   #renderNext(): Uint8Array | undefined {
@@ -155,9 +140,10 @@ export abstract class Outlet {
   }
 
   checkStall(nowMs: number): void {
-    if (this.#waitsSinceMs > 0 && nowMs - this.#waitsSinceMs > STALL_LIMIT_MS) {
-      this.end(`accepted no byte for ${STALL_LIMIT_MS / 1000} s`);
-    }
+    if (this.#waitsSinceMs === 0) return;
+    if (nowMs - this.#waitsSinceMs > STALL_LIMIT_MS) return this.end(`accepted no byte for ${STALL_LIMIT_MS / 1000} s`);
+    // What it misses is counted while it stands, not only when it goes on.
+    this.reader.catchUp();
   }
 
   protected pollLater(): void {
@@ -225,7 +211,7 @@ export class StreamOutlet extends Outlet {
 
   // Control comes before what was read.
   #next(): Uint8Array | undefined {
-    const media = this.collect()?.bytes;
+    const media = this.collect();
     if (this.#control.length === 0) return media;
     const parts = media ? [...this.#control, media] : this.#control;
     const bytes = join(parts, this.#controlBytes + (media?.length ?? 0));
@@ -254,13 +240,18 @@ export class StreamOutlet extends Outlet {
   readonly #onFailed = (error: unknown): void => this.fail(error);
 }
 
-/** Sends a reader's frames as messages of a WebSocket, only while it has nothing left to send. */
+/**
+ * Sends a reader's frames as messages of a WebSocket, only while it has nothing left to send. Each frame is a message of
+ * its own: the runtime keeps, for each socket, a buffer as large as its largest message ever.
+ */
 export class SocketOutlet extends Outlet {
   readonly #socket: ServerSocket;
+  readonly #notice: () => string | undefined;
 
   constructor(socket: ServerSocket, options: OutletOptions) {
     super(options);
     this.#socket = socket;
+    this.#notice = options.notice ?? (() => undefined);
   }
 
   pump(): void {
@@ -272,12 +263,17 @@ export class SocketOutlet extends Outlet {
         return this.pollLater();
       }
       this.stopWaiting();
-      const batch = this.collect();
-      if (!batch) return;
-      if (batch.notice !== undefined) this.#socket.send(batch.notice);
-      this.#socket.send(batch.bytes);
-      this.bytesSent += batch.bytes.length;
-      if (this.hasMore) this.pollLater();
+      const limit = this.takeBatchLimit();
+      for (let sent = 0; sent < limit;) {
+        const bytes = this.nextPiece();
+        if (!bytes) return;
+        const notice = this.#notice();
+        if (notice !== undefined) this.#socket.send(notice);
+        this.#socket.send(bytes);
+        sent += bytes.length;
+        this.bytesSent += bytes.length;
+      }
+      this.pollLater();
     } catch (error) {
       this.fail(error);
     }
@@ -312,7 +308,7 @@ export class HttpOutlet extends Outlet {
   pump(): void {
     if (!this.#isReady || this.hasEnded) return;
     try {
-      const bytes = this.collect()?.bytes;
+      const bytes = this.collect();
       if (!bytes) return;
       this.#isReady = false;
       this.bytesSent += bytes.length;

@@ -152,6 +152,12 @@ export class Reader implements Disposable {
     }
   }
 
+  /** Moves it to the newest keyframe if it is late, as `next` does: for an owner that cannot read now. */
+  catchUp(): void {
+    if (this.#isClosed) return;
+    for (const cursor of this.#cursors) this.#peek(cursor);
+  }
+
   #peek(cursor: Cursor): Frame | undefined {
     const { log, kind } = cursor.track;
     if (kind !== "video") {

@@ -73,6 +73,20 @@ Deno.test("Reader.next() moves a slow viewer to the newest keyframe and counts i
   assert.equal(reader.dropped, 75);
 });
 
+Deno.test("Reader.catchUp() counts what a viewer misses that does not read, and takes nothing from it", () => {
+  const video = new TestVideo();
+  video.feed(1, { isKeyframe: true });
+  using reader = new Reader([video.track], { start: "keyframe", dropsCorrupt: true });
+  assert.equal(reader.next()?.index, 0);
+  reader.catchUp();
+  assert.deepEqual([reader.skips, reader.dropped], [0, 0]);
+  for (let gop = 0; gop < 4; gop++) video.feed(25, { isKeyframe: true });
+  reader.catchUp();
+  reader.catchUp();
+  assert.deepEqual([reader.skips, reader.dropped], [1, 75]);
+  assert.equal(reader.next()?.index, 76);
+});
+
 Deno.test("Reader.next() does not skip for a viewer that is less than 2 s behind", () => {
   const video = new TestVideo();
   video.feed(1, { isKeyframe: true });

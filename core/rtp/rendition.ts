@@ -18,6 +18,7 @@ import { aacPayload } from "./payloads/aac.ts";
 import type { PayloadFormat } from "./payloads/format.ts";
 import { jpegPayload } from "./payloads/jpeg.ts";
 import { opaquePayload } from "./payloads/opaque.ts";
+import { writeNtpTime } from "./rtcp.ts";
 import { RtpPayload } from "./rtp_payload.ts";
 
 /** Bytes of a packet that is made here, RTP header included, unless a player wants others (contract §5.1). */
@@ -27,6 +28,9 @@ const DEFAULT_JPEG_BYTES = 1436;
 /** What the length field of interleaved framing can say. */
 const MAX_INTERLEAVED_BYTES = 0xffff;
 
+/** What the time of capture takes in a packet. */
+const CAPTURE_TIME_BYTES = 16;
+
 /** What tells one RTP rendition of a track from another. */
 export interface RtpForm {
   /** `interleaved`: each packet behind `$`, channel and length (RFC 2326 §10.12); `packets`: one after the other. */
@@ -34,6 +38,8 @@ export interface RtpForm {
   readonly payloadType: number;
   /** The interleaved channel. */
   readonly channel?: number;
+  /** The id (1 to 14) under which each frame's first packet tells when the frame was captured (abs-capture-time). */
+  readonly captureTimeId?: number;
   /** RTP header included; unset: packets of RTP sources are passed on as they are, others are made of the default size. */
   readonly maxPacketBytes?: number;
 }
@@ -80,27 +86,34 @@ export class RtpRendition extends Rendition<RtpChunk> {
 
   protected override build(frame: Frame): RtpChunk {
     const pieces = this.#pieces(frame);
-    const perPacket = this.#prefixBytes + RTP_HEADER_BYTES;
-    let size = 0;
-    for (const { start, end } of pieces) size += perPacket + end - start;
+    const { payloadType, channel = 0, captureTimeId } = this.form;
+    let extensionBytes = captureTimeId === undefined || pieces.length === 0 ? 0 : CAPTURE_TIME_BYTES;
+    const overhead = (this.#prefixBytes + RTP_HEADER_BYTES) * pieces.length + extensionBytes;
+    let size = overhead;
+    for (const { start, end } of pieces) size += end - start;
     const bytes = new Uint8Array(size);
     const offsets: number[] = [];
-    const { payloadType, channel = 0 } = this.form;
     let at = 0;
     for (const { source, start, end, marker, timestamp } of pieces) {
+      const payload = at + this.#prefixBytes + RTP_HEADER_BYTES + extensionBytes;
       if (this.#prefixBytes > 0) {
         bytes[at] = 0x24;
         bytes[at + 1] = channel;
-        writeU16(bytes, at + 2, RTP_HEADER_BYTES + end - start);
+        writeU16(bytes, at + 2, RTP_HEADER_BYTES + extensionBytes + end - start);
       }
       const header = at + this.#prefixBytes;
       offsets.push(header);
       writeRtpHeader(bytes, header, { marker, payloadType, sequence: 0, timestamp, ssrc: this.ssrc });
-      bytes.set(source.subarray(start, end), header + RTP_HEADER_BYTES);
-      at = header + RTP_HEADER_BYTES + end - start;
+      if (extensionBytes > 0) {
+        bytes[header]! |= 0x10;
+        writeCaptureTime(bytes, header + RTP_HEADER_BYTES, captureTimeId!, this.track.wallMsOf(timestamp));
+        extensionBytes = 0;
+      }
+      bytes.set(source.subarray(start, end), payload);
+      at = payload + end - start;
     }
     this.packets += pieces.length;
-    this.payloadBytes += size - perPacket * pieces.length;
+    this.payloadBytes += size - overhead;
     return { bytes, count: pieces.length, number: 0, offsets };
   }
 
@@ -112,7 +125,7 @@ export class RtpRendition extends Rendition<RtpChunk> {
     const pieces: Piece[] = [];
     const isNal = codec.name === "H264" || codec.name === "H265";
     const mayLackSets = frame.isKeyframe && isNal && codec.parameterSets.length > 0;
-    if (payload instanceof RtpPayload && payload.format === format && format.isPassedOn && this.#fits(payload)) {
+    if (payload instanceof RtpPayload && payload.format === format && this.#passesOn(payload)) {
       if (mayLackSets && !payload.hasParameterSets) {
         this.#make(codec.parameterSets, { format, frame, into: pieces, isWhole: false });
       }
@@ -128,9 +141,11 @@ export class RtpRendition extends Rendition<RtpChunk> {
     return pieces;
   }
 
-  #fits(payload: RtpPayload): boolean {
+  #passesOn({ format, packets }: RtpPayload): boolean {
     const { maxPacketBytes } = this.form;
-    return maxPacketBytes === undefined || payload.packets.every((packet) => packet.length <= maxPacketBytes);
+    if (!format.isPassedOn) return false;
+    if (maxPacketBytes === undefined) return true;
+    return !format.countsFrames && packets.every((packet) => packet.length <= maxPacketBytes);
   }
 
   #make(
@@ -164,6 +179,14 @@ export class RtpRendition extends Rendition<RtpChunk> {
   }
 }
 
+// A header extension of one-byte elements (RFC 8285 §4.2): its head, the element's id and length, an NTP time, padding.
+function writeCaptureTime(into: Uint8Array, offset: number, id: number, wallMs: number): void {
+  writeU16(into, offset, 0xbede);
+  writeU16(into, offset + 2, CAPTURE_TIME_BYTES / 4 - 1);
+  into[offset + 4] = id << 4 | 7;
+  writeNtpTime(into, offset + 5, wallMs);
+}
+
 /**
  * Packets as they came, with our timestamp. The marker of a picture is on its last packet, wherever its source had it.
  */
@@ -190,7 +213,9 @@ function isParameterSet(codecName: string, unit: Uint8Array): boolean {
  * more than once.
  */
 export function rtpRenditionOf(track: Track, form: RtpForm): { rendition: RtpRendition; release(): void } {
-  const key = `rtp ${form.framing} ${form.payloadType} ${form.channel ?? 0} ${form.maxPacketBytes ?? ""}`;
+  const key = `rtp ${form.framing} ${form.payloadType} ${form.channel ?? 0} ${form.maxPacketBytes ?? ""} ${
+    form.captureTimeId ?? ""
+  }`;
   const rendition = track.rendition(key, () => new RtpRendition(track, form));
   let isReleased = false;
   return {

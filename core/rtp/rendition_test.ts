@@ -106,6 +106,21 @@ Deno.test("RtpRendition makes packets of the size that is asked for, of RTP and 
   }
 });
 
+Deno.test("RtpRendition makes all VP8 packets or none, as their picture numbers must not have gaps", () => {
+  const receiver = new TestReceiver(codec("VP8"));
+  const sender = new TestSender();
+  const numbered = (number: number, frame: Uint8Array) => Uint8Array.of(0x90, 0x80, number, ...frame);
+  receiver.push(...sender.frame([numbered(1, new Uint8Array(900))], 0));
+  receiver.push(...sender.frame([numbered(2, Uint8Array.of(1, 2, 3))], 3600));
+  const sent = (maxPacketBytes?: number) => {
+    const form = maxPacketBytes === undefined ? FORM : { ...FORM, maxPacketBytes };
+    const all = packets(receiver.track, rtpRenditionOf(receiver.track, form).rendition);
+    return all.map(([packet]) => rtpPayload(packet!)[0]);
+  };
+  assert.deepEqual(sent(500), [0x10, 0x10]);
+  assert.deepEqual(sent(), [0x90, 0x90]);
+});
+
 Deno.test("RtpRendition puts parameter sets before a keyframe that carries none", () => {
   const receiver = new TestReceiver(H264);
   const sender = new TestSender();

@@ -203,14 +203,19 @@ export interface SenderReport {
   readonly cname: string;
 }
 
+/** Writes milliseconds since 1970 as the 8 bytes of an NTP time: seconds since 1900, and 2^-32 of a second. */
+export function writeNtpTime(into: Uint8Array, offset: number, wallMs: number): void {
+  const ntpMs = wallMs + NTP_EPOCH_MS;
+  const seconds = Math.floor(ntpMs / 1000);
+  writeU32(into, offset, seconds);
+  writeU32(into, offset + 4, Math.floor((ntpMs - seconds * 1000) / 1000 * 0x100000000));
+}
+
 /** A compound of sender report and source description (RFC 3550 §6.4.1, §6.5). */
 export function writeSenderReport(report: SenderReport): Uint8Array {
   const packet = start(SR, 0, 28);
-  const ntpMs = report.wallMs + NTP_EPOCH_MS;
-  const seconds = Math.floor(ntpMs / 1000);
   writeU32(packet, 4, report.ssrc);
-  writeU32(packet, 8, seconds);
-  writeU32(packet, 12, Math.floor((ntpMs - seconds * 1000) / 1000 * 0x100000000));
+  writeNtpTime(packet, 8, report.wallMs);
   writeU32(packet, 16, report.rtpTimestamp);
   writeU32(packet, 20, report.packets);
   writeU32(packet, 24, report.bytes);

@@ -41,7 +41,6 @@ export async function streamToSocket(
       const mime = viewer.takeNotice();
       return mime === undefined ? undefined : JSON.stringify({ type: "mse", value: mime });
     },
-    ...(isStills ? { isSeparate: true } : {}),
     onEnd: (reason) => {
       viewer[Symbol.dispose]();
       // It takes nothing any more, or never will: the player is to connect anew.

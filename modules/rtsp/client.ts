@@ -134,13 +134,22 @@ export class RtspClient {
       }
       if (response.status !== 200) throw this.#refusal("DESCRIBE", response);
       const base = withoutLogin(controlBase(response.headers, this.#target.url));
-      const sdp = parseSdp(response.body);
-      if (sdp.medias.length === 0) {
-        throw new StreamError("PROTOCOL", `rtsp: ${this.name} describes no media: check the path in ${this.#place}`);
-      }
-      return this.#description = { sdp, text: response.body, base };
+      return this.#description = { sdp: this.#read(response.body), text: response.body, base };
     }
-    throw new StreamError("PROTOCOL", `rtsp: ${this.name} redirects more than ${MAX_REDIRECTS} times`);
+    const text = `rtsp: ${this.name} redirects more than ${MAX_REDIRECTS} times: check the address in ${this.#place}`;
+    throw new StreamError("PROTOCOL", text);
+  }
+
+  #read(description: string): SdpSession {
+    let sdp: SdpSession;
+    try {
+      sdp = parseSdp(description);
+    } catch (error) {
+      const text = `rtsp: ${this.name} describes nothing: ${messageOf(error)}: check the path in ${this.#place}`;
+      throw new StreamError("PROTOCOL", text, { cause: error });
+    }
+    if (sdp.medias.length > 0) return sdp;
+    throw new StreamError("PROTOCOL", `rtsp: ${this.name} describes no media: check the path in ${this.#place}`);
   }
 
   #redirect(location: string): void {
@@ -247,7 +256,9 @@ export class RtspClient {
           await this.connect(signal);
           continue;
         }
-        throw new StreamError(code, `rtsp: ${this.name} broke off at ${method}: ${messageOf(error)}`, { cause: error });
+        const cure = method === "DESCRIBE" ? `: check host and port in ${this.#place}` : "";
+        const text = `rtsp: ${this.name} broke off at ${method}: ${messageOf(error)}${cure}`;
+        throw new StreamError(code, text, { cause: error });
       }
       if (response.status !== 401) {
         this.#login?.accepted();
@@ -256,7 +267,8 @@ export class RtspClient {
       const result = this.#challenge(response);
       if (result !== "answer") throw this.#loginError(response, result);
     }
-    throw new StreamError("UNAUTHORIZED", `rtsp: ${this.name} asks for the password again and again`);
+    const text = `rtsp: ${this.name} asks for the password again and again: check user and password in ${this.#place}`;
+    throw new StreamError("UNAUTHORIZED", text);
   }
 
   #challenge(response: RtspResponse): ReturnType<LoginClient["challenge"]> | "missing" {

@@ -7,6 +7,7 @@ import {
   type RouteRequest,
   StreamError,
   type StreamsControl,
+  textResponse,
 } from "../../core/mod.ts";
 import { Probe } from "./probe.ts";
 
@@ -117,20 +118,32 @@ export default definePlugin({
       summary: "Keeps a stream connected, and saves that",
       needs: "operate",
       query: { src: "Stream name", "video, audio, microphone": "Codec filter" },
-    }, async ({ query, principal }) => {
+    }, orServerError(async ({ query, principal }) => {
       await control.preload(sourceOf(query), query, principal);
       return ok();
-    });
+    }));
     ctx.http.delete("/api/preload", {
       summary: "Lets a stream go again",
       needs: "operate",
       query: { src: "Stream name" },
-    }, async ({ query, principal }) => {
+    }, orServerError(async ({ query, principal }) => {
       await control.unpreload(sourceOf(query), principal);
       return ok();
-    });
+    }));
   },
 });
+
+/** Answers 500 for a stream that is not there, which is what clients of preload know (contract §3.7). */
+function orServerError(handler: RouteHandler): RouteHandler {
+  return async (call) => {
+    try {
+      return await handler(call);
+    } catch (error) {
+      if (error instanceof StreamError && error.code === "NOT_FOUND") return textResponse(500, error.message);
+      throw error;
+    }
+  };
+}
 
 async function postTo(
   control: StreamsControl,

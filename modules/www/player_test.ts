@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { needs } from "../../tests/support/programs.ts";
-import { LiveFeed, openBrowser, picturesOf, PlayerServer, soundOf } from "./testing.ts";
+import { INSECURE_HOST, LiveFeed, openBrowser, picturesOf, PlayerServer, soundOf } from "./testing.ts";
 
 const clip = () => Deno.readFile(new URL("../demo/clip.mp4", import.meta.url));
 
@@ -275,3 +275,20 @@ await browserTest("VideoRTC switches from MSE to WebRTC with its sound, and back
 interface Peer {
   answer(sdp: string): Promise<string>;
 }
+
+await browserTest(
+  "VideoRTC says why a page over plain HTTP gets no microphone, and plays all the same",
+  () =>
+    withPlayer("", async (page, server) => {
+      await page.goto(
+        `${server.url.replace("127.0.0.1", INSECURE_HOST)}stream.html?src=demo&media=video+audio+microphone`,
+      );
+      await shows(page, "p.stats.decoded > 10 && p.stats.mode === 'mse'");
+      const notice = await page.evaluate("document.querySelector('.notice').textContent") as string;
+      assert.match(notice, /^No microphone: this page came over plain HTTP.*HTTPS.*http:\/\/localhost/);
+      assert.equal(await page.evaluate("document.querySelector('.error').textContent"), "");
+      await page.click(".notice button");
+      assert.equal(await page.evaluate("document.querySelector('.notice').textContent"), "");
+      assert.ok(server.messages.includes("webrtc/offer"));
+    }),
+);

@@ -1,7 +1,7 @@
 /** Starts the server as a process, as a user would. */
 
 /** The command of the server under test; `LENSWIRE_COMMAND` names another build (a compiled file, a bundle). */
-function command(): string[] {
+export function serverCommand(): string[] {
   const given = Deno.env.get("LENSWIRE_COMMAND");
   if (given) return given.split(" ");
   return [Deno.execPath(), "run", "-A", "--unstable-net", new URL("../../main.ts", import.meta.url).pathname];
@@ -21,9 +21,10 @@ export interface Server extends AsyncDisposable {
   line(pattern: RegExp, timeoutMs?: number): Promise<string>;
   fetch(path: string, init?: RequestInit): Promise<Response>;
   json<T>(path: string): Promise<T>;
+  /** Ends it and waits for that. */
   stop(signal?: Deno.Signal): Promise<Deno.CommandStatus>;
-  /** Starts it again with the same config on the same ports. */
-  status: Promise<Deno.CommandStatus>;
+  /** Resolves when it has ended. */
+  readonly status: Promise<Deno.CommandStatus>;
 }
 
 /** How the server is started; `config` is the YAML behind the listeners, which take free ports of loopback. */
@@ -33,6 +34,8 @@ export interface ServerOptions {
   readonly rtspPort?: number;
   /** Without the usual `api` and `rtsp` sections: the config has its own. */
   readonly isBare?: boolean;
+  /** Without any config, in an empty folder. */
+  readonly hasNoConfig?: boolean;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Runs inside this network namespace. */
@@ -45,12 +48,18 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const folder = await Deno.makeTempDir({ prefix: "lenswire-test-" });
   const configPath = `${folder}/go2rtc.yaml`;
   const host = options.host ?? "127.0.0.1";
-  const listeners = options.isBare
+  const { config = "" } = options;
+  const webrtc = /^webrtc:/m.test(config) ? "" : `webrtc:\n  listen: "${host}:0"\n  ice_servers: []\n`;
+  const isBare = options.isBare || options.hasNoConfig;
+  const listeners = isBare
     ? ""
-    : `api:\n  listen: "${host}:${options.apiPort ?? 0}"\nrtsp:\n  listen: "${host}:${options.rtspPort ?? 0}"\n`;
-  await Deno.writeTextFile(configPath, listeners + (options.config ?? ""));
-  const [program, ...args] = command();
-  const whole = [program!, ...args, "-config", configPath, ...options.args ?? []];
+    : `api:\n  listen: "${host}:${options.apiPort ?? 0}"\nrtsp:\n  listen: "${host}:${
+      options.rtspPort ?? 0
+    }"\n${webrtc}`;
+  if (!options.hasNoConfig) await Deno.writeTextFile(configPath, listeners + config);
+  const [program, ...args] = serverCommand();
+  const configArgs = options.hasNoConfig ? [] : ["-config", configPath];
+  const whole = [program!, ...args, ...configArgs, ...options.args ?? []];
   const [head, ...rest] = options.namespace ? ["ip", "netns", "exec", options.namespace, ...whole] : whole;
   const child = new Deno.Command(head!, {
     args: rest,
@@ -116,14 +125,15 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   let api = "";
   let rtsp = "";
   try {
-    if (!options.isBare) {
+    if (!isBare) {
       rtsp = `${host}:${await portOf("rtsp")}`;
       api = `${host}:${await portOf("api")}`;
     } else {
-      await line(/listen addr=/);
+      await line(/\[api\] listen addr=/);
     }
   } catch (error) {
     await stop("SIGKILL");
+    await Deno.remove(folder, { recursive: true });
     throw error;
   }
   return {

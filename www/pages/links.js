@@ -18,14 +18,66 @@ function copyButton(text) {
   return button;
 }
 
+function whole(url) {
+  return new URL(url, document.baseURI).href;
+}
+
 function section(title, links) {
   const list = h("dl");
   for (const { label, url, isText } of links) {
-    const href = isText ? url : new URL(url, document.baseURI).href;
+    const href = isText ? url : whole(url);
     const shown = isText ? h("span", { class: "mono" }, href) : h("a", { href, class: "mono" }, href);
     list.append(h("dt", {}, label), h("dd", {}, shown), h("dd", {}, copyButton(href)));
   }
   return h("section", { class: "card" }, h("h2", {}, title), list);
+}
+
+/** A form with one text that is sent somewhere; `send` answers what to say then. */
+function action(title, { hint, placeholder, button, send }) {
+  const note = h("p", { class: "note", role: "status", hidden: true });
+  const input = h("input", { type: "text", name: "value", placeholder, "aria-label": title, spellcheck: "false" });
+  input.autocomplete = "off";
+  const form = h("form", { class: "row" }, input, h("button", { type: "submit" }, button));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    tell(note, "…");
+    try {
+      tell(note, await send(input.value.trim()), "good");
+    } catch (error) {
+      tell(note, error.message.replace(/^streams: /, ""), "bad");
+    }
+  });
+  return h("section", { class: "card" }, h("h2", {}, title), form, h("p", { class: "hint" }, hint), note);
+}
+
+function publishForm() {
+  return action("Publish to another server", {
+    hint: "Pushes the stream there until this server ends or the stream is removed.",
+    placeholder: "rtmp://…, rtsp://…",
+    button: "Publish",
+    send: async (dst) => {
+      await ask("api/streams", { method: "POST", query: { src, dst } });
+      return "It is published.";
+    },
+  });
+}
+
+function playForm() {
+  return action("Play to the camera's speaker", {
+    hint:
+      "A file, a stream or text-to-speech, as a source: ffmpeg:https://…/sound.mp3#audio=pcma#input=file. Empty stops.",
+    placeholder: "ffmpeg:…",
+    button: "Play",
+    send: async (source) => {
+      await ask("api/streams", { method: "POST", query: { dst: src, src: source } });
+      return source === "" ? "It is silent." : "It plays.";
+    },
+  });
+}
+
+/** Whether a producer of the stream has a speaker. */
+function hasSpeaker({ producers }) {
+  return (producers ?? []).some(({ medias }) => (medias ?? []).some((media) => /^audio, sendonly/.test(media)));
 }
 
 /** The address of the RTSP server, with the host by which this page was reached. */
@@ -35,7 +87,7 @@ function rtspBase({ listen = ":8554" } = {}) {
   return `rtsp://${isOwn ? location.hostname : host}:${port}/`;
 }
 
-function show(info) {
+function show(info, stream) {
   const query = new URLSearchParams({ src });
   const name = encodeURIComponent(src).replaceAll("%2F", "/");
   const sections = [
@@ -43,9 +95,24 @@ function show(info) {
       { label: "Best technology", url: `stream.html?${query}` },
       { label: "WebRTC", url: `stream.html?${query}&mode=webrtc` },
       { label: "MSE", url: `stream.html?${query}&mode=mse` },
+      { label: "JPEG", url: `stream.html?${query}&mode=mjpeg` },
       { label: "With a read-out", url: `stream.html?${query}&stats` },
     ]),
   ];
+  sections.push(
+    section("WebRTC", [
+      { label: "Watch", url: `webrtc.html?${query}&media=video+audio` },
+      { label: "Watch and talk", url: `webrtc.html?${query}&media=video+audio+microphone` },
+      { label: "Publish my camera", url: `webrtc.html?dst=${encodeURIComponent(src)}&media=camera+microphone` },
+      { label: "Publish my screen", url: `webrtc.html?dst=${encodeURIComponent(src)}&media=display+speaker` },
+      { label: "WHEP, for players", url: whole(`api/webrtc?${query}`), isText: true },
+      {
+        label: "WHIP, for OBS and others",
+        url: whole(`api/webrtc?dst=${encodeURIComponent(src)}`),
+        isText: true,
+      },
+    ]),
+  );
   if (info?.rtsp) {
     const rtsp = rtspBase(info.rtsp) + name;
     sections.push(section("RTSP, for recorders and players", [
@@ -66,6 +133,8 @@ function show(info) {
       { label: "MP4 of one keyframe", url: `api/frame.mp4?${query}` },
       { label: "Info", url: `api/streams?${query}` },
     ]),
+    publishForm(),
+    ...(hasSpeaker(stream) ? [playForm()] : []),
   );
   document.querySelector("#links").replaceChildren(...sections);
 }
@@ -80,9 +149,9 @@ const info = await showServer();
 if (src === "") {
   tell(document.querySelector("#problem"), "No stream was chosen.", "warn");
 } else {
-  show(info);
+  show(info, {});
   try {
-    await ask("api/streams", { query: { src } });
+    show(info, await (await ask("api/streams", { query: { src } })).json());
   } catch (error) {
     tell(
       document.querySelector("#problem"),

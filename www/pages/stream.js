@@ -5,6 +5,7 @@ const sources = query.getAll("src");
 const modes = query.getAll("mode");
 const background = query.get("background") !== "false";
 const width = query.get("width") ?? "";
+const media = query.get("media")?.split(/[\s,+]+/).filter(Boolean).join();
 
 if (sources.length === 0) {
   const note = document.createElement("p");
@@ -29,6 +30,7 @@ for (let i = 0; i < count; i++) {
   const player = document.createElement("video-stream");
   player.background = background;
   if (mode) player.mode = mode;
+  if (media) player.media = media;
   const address = new URL("api/ws", document.baseURI);
   address.searchParams.set("src", source);
   player.src = address.href;

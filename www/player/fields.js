@@ -1,5 +1,11 @@
 import { CODECS } from "./codecs.js";
 
+/** How a peer connection is made unless a page says otherwise. */
+export const PC_CONFIG = {
+  bundlePolicy: "max-bundle",
+  iceServers: [{ urls: ["stun:stun.cloudflare.com:3478", "stun:stun.l.google.com:19302"] }],
+};
+
 /** The public fields of a player, with their first values. Pages set the upper ones; the lower ones are its state. */
 export function publicFields() {
   return {
@@ -17,10 +23,7 @@ export function publicFields() {
     visibilityThreshold: 0,
     /** Stop when the page is hidden. */
     visibilityCheck: true,
-    pcConfig: {
-      bundlePolicy: "max-bundle",
-      iceServers: [{ urls: ["stun:stun.cloudflare.com:3478", "stun:stun.l.google.com:19302"] }],
-    },
+    pcConfig: structuredClone(PC_CONFIG),
     wsState: WebSocket.CLOSED,
     pcState: WebSocket.CLOSED,
     video: null,

@@ -1,9 +1,12 @@
 /**
  * Watches whether an element can be seen: its page is in front, and at least the share `threshold` of it is in view (0:
- * does not matter). Calls back at each change. Answers what stops watching.
+ * does not matter). Calls back at each change, and with `ongone` when the page is left. Answers what stops watching.
  */
-export function watchSight(element, { threshold, onseen, onhidden }) {
+export function watchSight(element, { threshold, onseen, onhidden, ongone }) {
   const abort = new AbortController();
+  addEventListener("pagehide", ongone, { signal: abort.signal });
+  // The viewer came back to a page that the browser had kept.
+  addEventListener("pageshow", ({ persisted }) => persisted && onseen(), { signal: abort.signal });
   document.addEventListener("visibilitychange", () => {
     if (!element.visibilityCheck) return;
     if (document.hidden) onhidden();

@@ -7,7 +7,7 @@ import { checkText, mergeIntoText, removeFromText, setInText } from "./edit.ts";
 import { type Held, holdBack, type Holds, withHeld } from "./held.ts";
 import { type Layer, parseLayer } from "./layer.ts";
 import { type Origin, readOrigins } from "./origin.ts";
-import { type ConfigPlace, type ConfigProblem, nearest } from "./problem.ts";
+import { type ConfigPlace, type ConfigProblem, describeProblem, nearest } from "./problem.ts";
 import { pathsOf, readConfigFile, writeConfigFile } from "./store.ts";
 import { isSameTree, mergeTrees } from "./tree.ts";
 import { type SectionSource, type Validated, validateSection } from "./validate.ts";
@@ -28,7 +28,7 @@ interface OriginLayer {
   readonly layer: Layer;
 }
 
-/** Called with the names of the sections that changed. */
+/** Called with the names of the sections that changed; with none when only something else is wrong now. */
 export type ConfigListener = (changed: readonly string[]) => void;
 
 /**
@@ -180,7 +180,7 @@ export class Config {
     return this.#enqueue(() => this.#readAndTell());
   }
 
-  /** Calls `listener` after each change, whoever made it; answers a function that ends this. */
+  /** Calls `listener` after each change, and when something else is wrong now; answers a function that ends this. */
   onChange(listener: ConfigListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -225,9 +225,14 @@ export class Config {
     return done;
   }
 
+  get #wrong(): string {
+    return this.#readProblems.map(describeProblem).join("\n");
+  }
+
   async #readAndTell(holds?: Holds): Promise<readonly string[]> {
+    const wrongBefore = this.#wrong;
     const changed = await this.#read(holds);
-    if (changed.length === 0) return changed;
+    if (changed.length === 0 && this.#wrong === wrongBefore) return changed;
     for (const listener of [...this.#listeners]) listener(changed);
     return changed;
   }

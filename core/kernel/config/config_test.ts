@@ -192,6 +192,21 @@ test("Config.set() edits the file, applies the change and tells it once", async 
   assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["go2rtc.yaml"]);
 });
 
+test("Config.reload() tells of a mistake that changes no section, once", async (folder) => {
+  await Deno.writeTextFile(`${folder}/go2rtc.yaml`, SAMPLE);
+  const config = await Config.load([], environment({}), { folder });
+  const told: string[] = [];
+  config.onChange((changed) => told.push(`${changed.join()} ${config.problems.length}`));
+  await Deno.writeTextFile(`${folder}/go2rtc.yaml`, `${SAMPLE}broken: [\n`);
+  await config.reload();
+  await config.reload();
+  await Deno.writeTextFile(`${folder}/go2rtc.yaml`, SAMPLE);
+  await config.reload();
+  assert.equal(told.length, 2, told.join());
+  assert.match(told[0]!, /^ [1-9]/);
+  assert.equal(told[1], " 0");
+});
+
 test("Config.set() makes a file that does not exist, with its folder", async (folder) => {
   const config = await Config.load(["sub/lenswire.yaml"], environment({}), { folder });
   await assert.rejects(config.text(), { code: "NOT_FOUND" });

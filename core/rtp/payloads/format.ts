@@ -44,6 +44,8 @@ export interface RtpPart {
 export interface PayloadFormat {
   /** Whether players are sent the form in which it arrives, so that packets can be passed on. */
   readonly isPassedOn: boolean;
+  /** Packets tell which frame they belong to: one that is made anew in the middle of those passed on would break the count. */
+  readonly countsFrames?: boolean;
   depacketizer(codec: Codec): Depacketizer;
   /** Packets of at most `maxPayload` bytes for the units of a frame; what the format cannot carry is left out. */
   packetize(units: readonly Uint8Array[], codec: Codec, maxPayload: number): RtpPart[];

@@ -6,6 +6,7 @@ const STARTS_PARTITION = 0x10;
 /** VP8 (RFC 7741 §4). Written with the descriptor of one byte. */
 export const vp8Payload: PayloadFormat = {
   isPassedOn: true,
+  countsFrames: true,
   depacketizer: () => vp8Depacketizer,
   packetize: (units, _codec, maxPayload) => partsOfFrame(units.flatMap((unit) => split(unit, maxPayload - 1))),
 };

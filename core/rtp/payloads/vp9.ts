@@ -13,6 +13,7 @@ const HAS_STRUCTURE = 0x02;
 /** VP9 of one spatial layer (RFC 9628 §4). Written with the descriptor of one byte. */
 export const vp9Payload: PayloadFormat = {
   isPassedOn: true,
+  countsFrames: true,
   depacketizer: () => vp9Depacketizer,
   packetize: (units, _codec, maxPayload) => partsOfFrame(units.flatMap((unit) => split(unit, maxPayload - 1))),
 };

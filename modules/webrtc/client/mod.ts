@@ -1,0 +1,51 @@
+/** WebRTC servers and cameras as sources (`webrtc:`). */
+import { type Accel, type OpenIo, type Producer, type SourceUrl, StreamError, timeLimit } from "../../../core/mod.ts";
+import { makeCertificate } from "../certificate.ts";
+import type { IceTransport } from "../ice_transport.ts";
+import { dialCreality } from "./creality.ts";
+import type { Dial } from "./dial.ts";
+import { dialGo2rtc } from "./go2rtc.ts";
+import { dialKinesis, dialSwitchbot, dialWyze } from "./kinesis.ts";
+import { dialMilestone } from "./milestone.ts";
+import { dialOpenIpc } from "./openipc.ts";
+import { ClientPeer } from "./peer.ts";
+import { WebRtcProducer } from "./producer.ts";
+import { type ClientFormat, parseClientTarget } from "./target.ts";
+import { dialWhep } from "./whep.ts";
+
+/** What sources share with the server: its port, and what it encrypts with. */
+export interface ClientMeans {
+  readonly transport: IceTransport;
+  readonly accel: Accel;
+}
+
+/** Signalling, the way through NATs, and the handshake. */
+const CONNECT_MS = 30_000;
+
+const DIALS: Readonly<Record<ClientFormat, Dial>> = {
+  whep: dialWhep,
+  go2rtc: dialGo2rtc,
+  kinesis: dialKinesis,
+  switchbot: dialSwitchbot,
+  wyze: dialWyze,
+  openipc: dialOpenIpc,
+  creality: dialCreality,
+  milestone: dialMilestone,
+};
+
+/** Connects to a source and learns what it sends. */
+export async function openWebRtcSource(source: SourceUrl, io: OpenIo, means: ClientMeans): Promise<Producer> {
+  const target = parseClientTarget(source);
+  const late = () => new StreamError("TIMEOUT", `webrtc: ${target.shown} did not connect in ${CONNECT_MS / 1000} s`);
+  using limit = timeLimit(CONNECT_MS, late, io.signal);
+  const peer = new ClientPeer({ ...means, certificate: await makeCertificate() });
+  let leave: (() => Promise<void>) | undefined;
+  try {
+    leave = await DIALS[target.format]({ target, peer, signal: limit.signal, warn: (message) => io.log.warn(message) });
+    return await WebRtcProducer.of(target, leave ? { peer, leave } : { peer }, limit.signal);
+  } catch (error) {
+    peer[Symbol.dispose]();
+    leave?.();
+    throw error;
+  }
+}

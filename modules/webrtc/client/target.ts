@@ -1,0 +1,86 @@
+/** What a `webrtc:` source names: `webrtc:<signalling url>[#format=F][#key=value…]`. */
+import { redactUrls, type SourceOptions, type SourceUrl, StreamError } from "../../../core/mod.ts";
+import type { IceServer } from "../options.ts";
+
+/** The kinds of signalling. */
+export type ClientFormat = "whep" | "go2rtc" | "kinesis" | "switchbot" | "openipc" | "wyze" | "creality" | "milestone";
+
+/** A source, read. */
+export interface ClientTarget {
+  readonly format: ClientFormat;
+  /** Without the login. */
+  readonly url: URL;
+  /** The URL as it may be shown: without login and query, which may hold secrets. */
+  readonly shown: string;
+  /** For `Authorization`, where the URL has a login. */
+  readonly authorization: string | undefined;
+  /** Certificates cannot be checked: `httpx`, or an address in place of a name. */
+  readonly isUnchecked: boolean;
+  readonly options: SourceOptions;
+}
+
+const FORMATS: Readonly<Record<"ws" | "http", Readonly<Record<string, ClientFormat>>>> = {
+  ws: { "": "go2rtc", kinesis: "kinesis", switchbot: "switchbot", openipc: "openipc" },
+  http: { "": "whep", wyze: "wyze", creality: "creality", milestone: "milestone" },
+};
+
+/** Reads a source. Throws a `StreamError` (`BAD_SOURCE`) that lists what there is. */
+export function parseClientTarget({ rest, options }: SourceUrl): ClientTarget {
+  const scheme = /^(ws|http)[sx]?:/i.exec(rest)?.[1]?.toLowerCase() as "ws" | "http" | undefined;
+  const wanted = options.get("format") ?? "";
+  const formats = scheme && FORMATS[scheme];
+  const format = formats?.[wanted];
+  if (!formats) {
+    throw bad(
+      `"${
+        redactUrls(rest)
+      }" is neither ws: nor http:, write webrtc:http://host/whep or webrtc:ws://host/api/ws?src=name`,
+    );
+  }
+  if (!format) {
+    const known = Object.keys(formats).filter((name) => name !== "");
+    throw bad(`format "${wanted}" is not one of ${scheme}:, use ${known.join(", ")} or none`);
+  }
+  const isX = /^httpx:/i.test(rest);
+  const url = URL.parse(isX ? rest.replace(/^httpx/i, "https") : rest);
+  if (!url || url.hostname === "") throw bad(`cannot read the URL "${redactUrls(rest)}"`);
+  const authorization = url.username === "" ? undefined : basic(url);
+  url.username = url.password = "";
+  return {
+    format,
+    url,
+    shown: `${url.origin}${url.pathname}`,
+    authorization,
+    isUnchecked: isX || (url.protocol === "https:" && /^[\d.]+$|^\[/.test(url.hostname)),
+    options,
+  };
+}
+
+function bad(why: string): StreamError {
+  return new StreamError("BAD_SOURCE", `webrtc: ${why}`);
+}
+
+function basic({ username, password }: URL): string {
+  try {
+    const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    return `Basic ${new TextEncoder().encode(login).toBase64()}`;
+  } catch {
+    throw bad("the login of the URL is not encoded as UTF-8, write % as %25");
+  }
+}
+
+/** An `ice_servers` value as services give it; entries that cannot be read are left out. */
+export function readIceServers(value: unknown): IceServer[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null) return [];
+    const { urls, username, credential } = entry as Readonly<Record<string, unknown>>;
+    const texts = (Array.isArray(urls) ? urls : [urls]).filter((url) => typeof url === "string");
+    if (texts.length === 0) return [];
+    return [{
+      urls: texts,
+      ...(typeof username === "string" ? { username } : {}),
+      ...(typeof credential === "string" ? { credential } : {}),
+    }];
+  });
+}

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { parseSourceUrl } from "../../../core/mod.ts";
+import { parseClientTarget, readIceServers } from "./target.ts";
+
+const read = (text: string) => parseClientTarget(parseSourceUrl(text));
+
+Deno.test("parseClientTarget tells formats apart by scheme and option", () => {
+  const of = (text: string) => read(text).format;
+  assert.equal(of("webrtc:http://host/whep"), "whep");
+  assert.equal(of("webrtc:https://host/whep#format="), "whep");
+  assert.equal(of("webrtc:ws://host/api/ws?src=a"), "go2rtc");
+  for (const format of ["kinesis", "switchbot", "openipc"]) {
+    assert.equal(of(`webrtc:wss://h/#format=${format}`), format);
+  }
+  for (const format of ["wyze", "creality", "milestone"]) assert.equal(of(`webrtc:http://h/#format=${format}`), format);
+});
+
+Deno.test("parseClientTarget takes the login out of the URL and shows no query", () => {
+  const target = read("webrtc:wss://us%20er:p%C3%A4ss@host:1/x?token=1#format=openipc");
+  assert.equal(target.url.href, "wss://host:1/x?token=1");
+  assert.equal(target.shown, "wss://host:1/x");
+  assert.equal(target.authorization, `Basic ${new TextEncoder().encode("us er:päss").toBase64()}`);
+});
+
+Deno.test("parseClientTarget skips certificates of addresses and of httpx only", () => {
+  assert.equal(read("webrtc:https://host/").isUnchecked, false);
+  assert.equal(read("webrtc:https://192.0.2.1/").isUnchecked, true);
+  assert.equal(read("webrtc:https://[2001:db8::1]/").isUnchecked, true);
+  assert.equal(read("webrtc:http://192.0.2.1/").isUnchecked, false);
+  const target = read("webrtc:httpx://host/api#format=milestone#cameraId=1");
+  assert.equal(target.isUnchecked, true);
+  assert.equal(target.url.href, "https://host/api");
+});
+
+Deno.test("parseClientTarget says what it cannot use, without secrets", () => {
+  const bad = (text: string, message: RegExp) => assert.throws(() => read(text), { code: "BAD_SOURCE", message });
+  bad("webrtc:rtsp://user:secret@host/", /"rtsp:\/\/\*\*\*@host\/" is neither ws: nor http:/);
+  bad("webrtc:", /neither/);
+  bad("webrtc:http://host/#format=kinesis", /"kinesis" is not one of http:, use wyze, creality, milestone or none/);
+  bad("webrtc:ws://host/#format=x", /use kinesis, switchbot, openipc or none/);
+  bad("webrtc:http://", /cannot read the URL/);
+  bad("webrtc:http://a:%ff@host/", /login/);
+});
+
+Deno.test("readIceServers takes what it can read", () => {
+  assert.deepEqual(
+    readIceServers([{ urls: "a", username: null }, { urls: ["b", 1], username: "u", credential: "c" }, 0]),
+    [
+      { urls: ["a"] },
+      { urls: ["b"], username: "u", credential: "c" },
+    ],
+  );
+  assert.deepEqual(readIceServers("x"), []);
+});

@@ -1,0 +1,218 @@
+/** Answers the offers of peers: brings them into streams, and keeps their sessions until they end. */
+import { type Accel, type Logger, redactUrls, StreamError } from "../../core/mod.ts";
+import { type Certificate, makeCertificate } from "./certificate.ts";
+import { Viewer } from "./consumer.ts";
+import type { Answered, Answering } from "./http.ts";
+import type { IceTransport } from "./ice_transport.ts";
+import type { Offer } from "./offer.ts";
+import type { IceServer, PeerLimits } from "./options.ts";
+import type { PeerRole } from "./peer_role.ts";
+import { Publisher } from "./producer.ts";
+import { type OfferSdp, readOffer } from "./sdp.ts";
+import { type SdpFragment, writeFragment } from "./sdp_fragment.ts";
+import { dtlsRoleFor, writeAnswer } from "./sdp_answer.ts";
+import { PeerSession } from "./session.ts";
+import { type Place, Sessions } from "./sessions.ts";
+
+/** What an engine is opened with. */
+export interface EngineOptions {
+  readonly transport: IceTransport;
+  readonly accel: Accel;
+  readonly limits: PeerLimits;
+  /** Told to peers that ask over HTTP. */
+  readonly iceServers: readonly IceServer[];
+  readonly log: Logger;
+}
+
+/** Where the log sends people whose peer does not connect. */
+const HELP = '"Why can\'t I connect" in modules/webrtc/README.md';
+
+/** A session with what signalling needs of it. */
+class AnsweredPeer implements Answered {
+  readonly session: PeerSession;
+  readonly answer: string;
+  readonly stream: string;
+  readonly #transport: IceTransport;
+  readonly #mid: string;
+  #remoteUfrag: string;
+
+  constructor(
+    session: PeerSession,
+    answer: string,
+    offer: { stream: string; ufrag: string; mid: string },
+    transport: IceTransport,
+  ) {
+    this.session = session;
+    this.answer = answer;
+    this.stream = offer.stream;
+    this.#mid = offer.mid;
+    this.#remoteUfrag = offer.ufrag;
+    this.#transport = transport;
+  }
+
+  get id(): string {
+    return this.session.id;
+  }
+
+  get etag(): string {
+    return `"${this.session.ice.ufrag}"`;
+  }
+
+  addCandidate(text: string): void {
+    this.session.ice.addRemoteCandidate(text);
+  }
+
+  amend({ credentials, candidates }: SdpFragment): string | undefined {
+    const { ice } = this.session;
+    const isNew = credentials !== undefined && credentials.ufrag !== this.#remoteUfrag;
+    if (isNew) {
+      this.#remoteUfrag = credentials.ufrag;
+      ice.restart();
+      ice.setRemote(credentials);
+    }
+    for (const candidate of candidates) ice.addRemoteCandidate(candidate);
+    if (!isNew) return undefined;
+    return writeFragment({ ufrag: ice.ufrag, pwd: ice.pwd, mid: this.#mid, candidates: this.#transport.candidates() });
+  }
+
+  onCandidate(tell: (text: string) => void): void {
+    for (const text of this.#transport.candidates()) tell(text);
+    this.#transport.lateCandidates().then((texts) => {
+      if (this.session.state === "connecting") { for (const text of texts) tell(text); }
+    });
+  }
+
+  close(reason: string): void {
+    this.session.close(reason);
+  }
+}
+
+/** See the file's head. */
+export class Engine implements Answering {
+  readonly iceServers: readonly IceServer[];
+  readonly #options: EngineOptions;
+  readonly #certificate: Certificate;
+  readonly #sessions: Sessions<AnsweredPeer>;
+  #isClosed = false;
+
+  private constructor(options: EngineOptions, certificate: Certificate) {
+    this.#options = options;
+    this.#certificate = certificate;
+    this.iceServers = options.iceServers;
+    this.#sessions = new Sessions(options.limits);
+  }
+
+  /** Loads what handshakes need. */
+  static async open(options: EngineOptions): Promise<Engine> {
+    return new Engine(options, await makeCertificate());
+  }
+
+  find(id: string): Answered | undefined {
+    return this.#sessions.find(id);
+  }
+
+  async accept(offer: Offer): Promise<Answered> {
+    const sdp = readOffer(offer.sdp);
+    const place = this.#sessions.reserve(offer.remoteAddr);
+    let role: PeerRole;
+    try {
+      role = await enter(offer, sdp);
+    } catch (error) {
+      place[Symbol.dispose]();
+      throw error;
+    }
+    // From here on the session's end is the end of all.
+    const session = this.#begin(offer, sdp, role, place);
+    try {
+      role.join(session);
+      const answer = await this.#answer(offer, sdp, role, session);
+      if (session.state === "closed") throw new StreamError("CLOSED", `webrtc: ${session.reason}`);
+      if (this.#isClosed) throw new StreamError("CLOSED", "webrtc: the server stops");
+      offer.signal.throwIfAborted();
+      const [first] = role.lines.keys();
+      const mid = sdp.sections[first ?? 0]!.mid;
+      const about = { stream: offer.target.stream.name, ufrag: sdp.ufrag, mid };
+      const peer = new AnsweredPeer(session, answer, about, this.#options.transport);
+      this.#sessions.add(peer);
+      return peer;
+    } catch (error) {
+      session.close("nobody waits for the answer");
+      throw error;
+    }
+  }
+
+  #begin(offer: Offer, sdp: OfferSdp, role: PeerRole, place: Place): PeerSession {
+    const { transport, accel, log } = this.#options;
+    const session = new PeerSession({
+      transport,
+      accel,
+      certificate: this.#certificate,
+      remote: {
+        ufrag: sdp.ufrag,
+        pwd: sdp.pwd,
+        isLite: sdp.isIceLite,
+        fingerprint: sdp.fingerprints[0]!,
+        isPassive: dtlsRoleFor(sdp) === "client",
+      },
+      media: role.media,
+      onConnected: () => {
+        place.connected();
+        log.debug("peer connected", { ...fieldsOf(offer), path: session.remoteAddr, id: session.shortId });
+      },
+      onClosed: (reason) => {
+        this.#sessions.remove(session.id);
+        place[Symbol.dispose]();
+        role[Symbol.dispose]();
+        if (session.wasConnected) log.debug("peer left", { ...fieldsOf(offer), reason, id: session.shortId });
+        else if (!offer.signal.aborted) log.warn(`Cannot connect to a peer: ${reason}; see ${HELP}`, fieldsOf(offer));
+      },
+    });
+    for (const candidate of sdp.candidates) session.ice.addRemoteCandidate(candidate);
+    return session;
+  }
+
+  async #answer(offer: Offer, sdp: OfferSdp, role: PeerRole, { ice }: PeerSession): Promise<string> {
+    return writeAnswer({
+      offer: sdp,
+      sessionId: crypto.getRandomValues(new Uint32Array(1))[0]!,
+      ufrag: ice.ufrag,
+      pwd: ice.pwd,
+      isIceLite: ice.isLite,
+      isTrickle: offer.isTrickle,
+      fingerprint: this.#certificate.fingerprint,
+      candidates: offer.isTrickle ? [] : await this.#options.transport.gather(),
+      lines: role.lines,
+    });
+  }
+
+  /** Figures of all sessions, for people. */
+  stats(): Readonly<Record<string, unknown>>[] {
+    return this.#sessions.all.map(({ stream, session }) => ({ stream: redactUrls(stream), ...session.stats() }));
+  }
+
+  /** Ends all sessions, and those that are on their way. */
+  close(reason: string): void {
+    this.#isClosed = true;
+    this.#sessions.close(reason);
+  }
+}
+
+async function enter(offer: Offer, sdp: OfferSdp): Promise<PeerRole> {
+  const { role } = offer.target;
+  const isPublisher = role === "publisher" || (role === "either" && onlySends(sdp));
+  return await (isPublisher ? Publisher : Viewer).enter(offer, sdp);
+}
+
+// Contract §3.9: who wants a picture watches; who only sends one publishes; with sound alone, who wants any watches.
+function onlySends({ sections }: OfferSdp): boolean {
+  const wants = (kind: string) =>
+    sections.some((one) => one.kind === kind && /^(recvonly|sendrecv)$/.test(one.direction));
+  const sends = (kind: string) =>
+    sections.some((one) => one.kind === kind && /^(sendonly|sendrecv)$/.test(one.direction));
+  if (wants("video")) return false;
+  return sends("video") || (sends("audio") && !wants("audio"));
+}
+
+function fieldsOf({ target, formatName, remoteAddr }: Offer) {
+  return { stream: redactUrls(target.stream.name), format: formatName, peer: remoteAddr };
+}

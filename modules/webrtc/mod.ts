@@ -1,0 +1,67 @@
+import { definePlugin, jsonResponse, PLUGIN_API } from "../../core/mod.ts";
+import { serveHass } from "./hass.ts";
+import { serveHttp } from "./http.ts";
+import { IceTransport } from "./ice_transport.ts";
+import { LazyAccel } from "./lazy_accel.ts";
+import { iceServersOf, type WebRtcConfig, webRtcConfig } from "./options.ts";
+import { serveSockets } from "./signalling_ws.ts";
+
+/** Browsers and other WebRTC peers as viewers and publishers, all on one port, and WebRTC servers as sources. */
+export default definePlugin<WebRtcConfig>({
+  name: "webrtc",
+  api: PLUGIN_API,
+  config: webRtcConfig,
+  async setup(ctx) {
+    const { listen, candidates, filters, limits } = ctx.config;
+    const iceServers = iceServersOf(ctx.config.ice_servers);
+    const accel = new LazyAccel(ctx.config.accel);
+    const transport = await IceTransport.open({
+      listen,
+      candidates,
+      filters,
+      serverUrls: iceServers.flatMap(({ urls }) => urls),
+      log: ctx.log,
+      openListener: ctx.listen,
+      batchOf: accel.batchOf,
+    });
+    ctx.defer(() => {
+      accel[Symbol.dispose]();
+      transport[Symbol.dispose]();
+    });
+    const host = listen.replace(/:?\d*(\/\w+)?$/, "");
+    const [udp] = transport.udpAddresses;
+    if (udp) ctx.log.info("listen udp", { addr: `${host}:${udp.port}` });
+
+    // What a session needs is loaded when the first peer comes.
+    let opening: Promise<import("./engine.ts").Engine> | undefined;
+    const engine = () => {
+      opening ??= import("./engine.ts").then(async ({ Engine }) => {
+        const engine = await Engine.open({ transport, accel: accel.open(), limits, iceServers, log: ctx.log });
+        ctx.defer(() => engine.close("the server stops"));
+        if (ctx.signal.aborted) engine.close("the server stops");
+        return engine;
+      }).catch((error) => {
+        opening = undefined;
+        throw error;
+      });
+      return opening;
+    };
+    serveHttp(ctx, engine);
+    serveHass(ctx, engine);
+    serveSockets(ctx, engine);
+    ctx.http.get("/api/webrtc/stats", { summary: "The peers, and what was dropped", needs: "operate" }, async () => {
+      const shown = { accel: accel.summary ?? "not needed yet", transport: transport.stats };
+      return jsonResponse({ ...shown, sessions: opening ? (await opening).stats() : [] }, { pretty: true });
+    });
+    ctx.metrics.gauge("webrtc_sessions", "WebRTC peers that are connected or connecting", () => [
+      { value: transport.stats.sessions },
+    ]);
+    ctx.source("webrtc", {
+      open: async (source, io) => {
+        const { openWebRtcSource } = await import("./client/mod.ts");
+        return await openWebRtcSource(source, io, { transport, accel: accel.open() });
+      },
+    });
+    ctx.provide("webrtc", { addCandidate: (address: string) => transport.addCandidate(address), engine });
+  },
+});

@@ -1,0 +1,94 @@
+import type { z } from "zod";
+import type { CandidateFilters } from "./filters.ts";
+
+/** A server that helps peers to find a way to each other. */
+export interface IceServer {
+  readonly urls: readonly string[];
+  readonly username?: string | undefined;
+  readonly credential?: string | undefined;
+}
+
+/** How many peers there may be. */
+export interface PeerLimits {
+  /** Sessions of all peers. */
+  readonly total: number;
+  /** Sessions of one address; this machine itself is not counted. */
+  readonly per_ip: number;
+  /** Sessions of one address that are not connected yet. */
+  readonly connecting_per_ip: number;
+}
+
+/** The `webrtc` section of the config. */
+export interface WebRtcConfig {
+  readonly listen: string;
+  readonly candidates: readonly string[];
+  readonly ice_servers: readonly {
+    readonly urls: string | readonly string[];
+    readonly username?: string | undefined;
+    readonly credential?: string | undefined;
+  }[];
+  readonly filters: CandidateFilters;
+  readonly accel: "auto" | "off";
+  readonly limits: PeerLimits;
+}
+
+/** Who is asked for our public address unless the config says otherwise (contract §1.7). */
+const DEFAULT_ICE_SERVERS = [{ urls: ["stun:stun.cloudflare.com:3478", "stun:stun.l.google.com:19302"] }];
+
+/** The schema of the `webrtc` section. */
+export function webRtcConfig(zod: typeof z): z.ZodType<WebRtcConfig> {
+  const count = (preset: number, what: string) => zod.number().int().min(1).max(100_000).default(preset).describe(what);
+  const iceServer = zod.object({
+    urls: zod.union([zod.array(zod.string()), zod.string()]).describe("stun:host:port or turn:host:port, a list"),
+    username: zod.string().optional().describe("The login of a TURN server"),
+    credential: zod.string().optional().describe("The password of that login"),
+  });
+  const filters = zod.object({
+    candidates: zod.array(zod.string()).optional()
+      .describe("Of this machine's addresses only these are told to peers; an empty list tells none"),
+    loopback: zod.boolean().default(false).describe("Loopback addresses take part too"),
+    interfaces: zod.array(zod.string()).optional().describe("Only the addresses of these network interfaces"),
+    ips: zod.array(zod.string()).optional().describe("Only these addresses of this machine"),
+    networks: zod.array(zod.enum(["udp4", "udp6", "tcp4", "tcp6"])).optional().describe("Only these transports"),
+    udp_ports: zod.array(zod.number().int().min(1).max(65_535)).length(2).optional()
+      .describe("The first and last UDP port to choose from, where listen names none"),
+  });
+  const limits = zod.object({
+    total: count(1000, "Peers at most"),
+    per_ip: count(100, "Peers of one address at most; this machine itself is not counted"),
+    connecting_per_ip: count(20, "Peers of one address that are not connected yet"),
+  });
+  return zod.object({
+    listen: zod.string().default(":8555")
+      .describe('Where peers connect, by UDP and TCP: ":8555", ":8555/tcp", ":8555/udp"; "" takes any free UDP port'),
+    candidates: zod.array(zod.string()).default([])
+      .describe(
+        'More addresses under which peers reach us, the best first: "1.2.3.4:8555", "my.name:8555", "stun:8555"',
+      ),
+    ice_servers: zod.array(iceServer).default(DEFAULT_ICE_SERVERS)
+      .describe("STUN servers that tell our public address, and TURN servers for sources; an empty list asks nobody"),
+    filters: filters.prefault({}).describe("Which addresses of this machine take part"),
+    accel: zod.enum(["auto", "off"]).default("auto")
+      .describe("Native encryption and sending where the system has them; off leaves all to the runtime"),
+    limits: limits.prefault({}).describe("How many peers there may be"),
+  });
+}
+
+/** The servers of a list in one form; entries without a URL are left out. */
+export function iceServersOf(entries: WebRtcConfig["ice_servers"]): IceServer[] {
+  return entries.map(({ urls, ...login }) => ({ urls: typeof urls === "string" ? [urls] : urls, ...login }))
+    .filter(({ urls }) => urls.length > 0);
+}
+
+/** The `Link` header by which WHEP and WHIP tell the servers (RFC 9725 §4.6); logins are for those who may watch. */
+export function iceServerLinks(servers: readonly IceServer[]): string {
+  const quote = (text: string) => `"${text.replace(/["\\]/g, "\\$&")}"`;
+  return servers.flatMap(({ urls, username, credential }) =>
+    urls.filter((url) => /^(stuns?|turns?):[\x21-\x7e]+$/.test(url)).map((url) => {
+      const login = username === undefined
+        ? ""
+        : `; username=${quote(username)}; credential=${quote(credential ?? "")}`;
+      return `<${url}>; rel="ice-server"${login}${login === "" ? "" : '; credential-type="password"'}`;
+    })
+  ).join(", ");
+}

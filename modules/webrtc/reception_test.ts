@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { Reception } from "./reception.ts";
+
+const WALL_MS = 1_800_000_000_000;
+
+/** The middle 32 bits of the NTP time. */
+const ntp = (wallMs: number) => Math.floor((wallMs / 1000 + 2_208_988_800) * 65536 % 2 ** 32);
+
+function block(more: { lost?: number; highestSequence?: number; lastReport?: number; delay?: number }) {
+  return { ssrc: 1, fractionLost: 0, lost: 0, highestSequence: 0, jitter: 0, lastReport: 0, delay: 0, ...more };
+}
+
+Deno.test("Reception tells the loss of the last seconds, across wraps of the sequence number", () => {
+  const reception = new Reception();
+  reception.take(block({ highestSequence: 65_000 }), 0, WALL_MS);
+  assert.equal(reception.loss, undefined);
+  reception.take(block({ highestSequence: 65_050, lost: 5 }), 200, WALL_MS);
+  assert.equal(reception.loss, undefined, "too few to tell");
+  reception.take(block({ highestSequence: 66_000, lost: 200 }), 4100, WALL_MS);
+  assert.equal(reception.loss, 0.2);
+  reception.take(block({ highestSequence: 67_000, lost: 200 }), 8000, WALL_MS);
+  assert.equal(reception.loss, 0);
+  // Duplicates make the count smaller.
+  reception.take(block({ highestSequence: 67_500, lost: 190 }), 8500, WALL_MS);
+  assert.equal(reception.loss, 0);
+});
+
+Deno.test("Reception measures the round trip and sees packets queue up", () => {
+  const reception = new Reception();
+  assert.equal(reception.isQueueing, false);
+  const sentMs = WALL_MS - 520;
+  reception.take(block({ lastReport: ntp(sentMs), delay: 65536 / 2 }), 0, WALL_MS);
+  assert.ok(Math.abs(reception.rttMs! - 20) < 1);
+  assert.equal(reception.isQueueing, false);
+  reception.take(block({ lastReport: ntp(sentMs - 180), delay: 65536 / 2 }), 0, WALL_MS);
+  assert.ok(Math.abs(reception.rttMs! - 200) < 1);
+  assert.equal(reception.isQueueing, true);
+  reception.take(block({ lastReport: ntp(WALL_MS + 1), delay: 0 }), 0, WALL_MS);
+  assert.equal(reception.rttMs, 0, "clocks tell no more than milliseconds");
+  reception.take(block({ lastReport: ntp(WALL_MS - 60_000), delay: 0 }), 0, WALL_MS);
+  assert.equal(reception.rttMs, 0, "a minute is no round trip");
+});

@@ -1,0 +1,57 @@
+/** A network of two: this machine and a namespace, on addresses that are not loopback. */
+
+/** The network; dispose of it to remove it. */
+export interface Lan extends AsyncDisposable {
+  /** Our address in it. */
+  readonly host: string;
+  /** The namespace's address. */
+  readonly peer: string;
+  readonly namespace: string;
+  /** Runs a program inside the namespace. */
+  inside(program: string, ...args: readonly string[]): Promise<string>;
+  /** Cuts the namespace off: what is in it can neither send nor receive. */
+  cut(): Promise<void>;
+}
+
+let count = 0;
+
+/** Makes a namespace and a pair of interfaces that lead into it. Needs root. */
+export async function openLan(): Promise<Lan> {
+  const id = `${Deno.pid % 10_000}x${count++}`;
+  const [namespace, ours, theirs] = [`lw${id}`, `lwh${id}`, `lwp${id}`];
+  // One of the networks that are set aside for measurements, so that it is nobody's.
+  const net = `198.18.${(Deno.pid + count) % 250 + 1}`;
+  const [host, peer] = [`${net}.1`, `${net}.2`];
+  const close = async () => {
+    await run("ip", "netns", "delete", namespace).catch(() => {});
+    await run("ip", "link", "delete", ours).catch(() => {});
+  };
+  try {
+    await run("ip", "netns", "add", namespace);
+    await run("ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", namespace);
+    await run("ip", "address", "add", `${host}/24`, "dev", ours);
+    await run("ip", "link", "set", ours, "up");
+    await run("ip", "-n", namespace, "address", "add", `${peer}/24`, "dev", theirs);
+    await run("ip", "-n", namespace, "link", "set", theirs, "up");
+    await run("ip", "-n", namespace, "link", "set", "lo", "up");
+    await run("ip", "-n", namespace, "route", "add", "default", "via", host);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    host,
+    peer,
+    namespace,
+    inside: (program, ...args) => run("ip", "netns", "exec", namespace, program, ...args),
+    cut: async () => void await run("ip", "-n", namespace, "link", "set", theirs, "down"),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function run(program: string, ...args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args] }).output();
+  const text = new TextDecoder();
+  if (!success) throw new Error(`${program} ${args.join(" ")}: ${text.decode(stderr).trim()}`);
+  return text.decode(stdout);
+}
