@@ -141,7 +141,7 @@ export class Access {
   // Undefined: no login was shown, or there is none to show.
   #byLogin(login: Login | undefined, place: Place): Omit<Verdict, "showedToken"> | undefined {
     if (!login || !this.hasUsers) return undefined;
-    const waitMs = this.#limiter.waitMs(place.address);
+    const waitMs = this.#limiter.waitMs(place.address, login.username);
     if (waitMs > 0) {
       const retryAfterSeconds = Math.ceil(waitMs / 1000);
       const message = `Too many wrong logins from ${place.address}, wait ${retryAfterSeconds} s`;
@@ -149,11 +149,11 @@ export class Access {
     }
     const principal = this.#userOf(login);
     if (principal) {
-      this.#limiter.succeed(place.address);
+      this.#limiter.succeed(place.address, login.username);
       return { principal };
     }
     if (this.#isExempt(place)) return undefined;
-    this.#limiter.fail(place.address);
+    this.#limiter.fail(place.address, login.username);
     return { principal: nobody(place.address), denial: { ...UNAUTHORIZED, isWrongLogin: true } };
   }
 
@@ -229,15 +229,15 @@ export class Access {
     const own = this.#settings.services[service];
     const needsOwn = own !== undefined && own.username !== "";
     if (login && (needsOwn || this.hasUsers)) {
-      if (this.#limiter.waitMs(address) > 0) return undefined;
+      if (this.#limiter.waitMs(address, login.username) > 0) return undefined;
       const isOwn = needsOwn && isLogin(login, own);
       const found = this.#userOf(login) ?? (isOwn ? servicePrincipal(service, own.username) : undefined);
       if (found) {
-        this.#limiter.succeed(address);
+        this.#limiter.succeed(address, login.username);
         return found;
       }
       if (!place.isOwner) {
-        this.#limiter.fail(address);
+        this.#limiter.fail(address, login.username);
         return undefined;
       }
     }

@@ -49,46 +49,60 @@ interface Failures {
   blockedUntilMs: number;
 }
 
+/**
+ * Names of an address share so many counts: few enough that they need no room, and more than one, so that who has a login
+ * cannot clear with it what he guessed of others.
+ */
+const NAME_COUNTS = 16;
+
 /** Counts wrong logins by address and makes those who guess wait, twice as long each time. */
 export class LoginLimiter {
   readonly #now: () => number;
   readonly #capacity: number;
   // In order of the last failure, oldest first.
-  readonly #byAddress = new Map<string, Failures>();
+  readonly #failures = new Map<string, Failures>();
+  // Which names share a count is nobody's to know.
+  readonly #salt = crypto.randomUUID();
 
-  constructor(now: () => number = () => performance.now(), capacity = 1000) {
+  constructor(now: () => number = () => performance.now(), capacity = 4000) {
     this.#now = now;
     this.#capacity = capacity;
   }
 
-  /** Milliseconds until the address may try again; 0: now. */
-  waitMs(address: string): number {
-    const found = this.#byAddress.get(keyOf(address));
+  #keyOf(address: string, name: string): string {
+    let hash = 0;
+    for (const char of this.#salt + name) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
+    return `${hostKeyOf(address)} ${(hash >>> 8) % NAME_COUNTS}`;
+  }
+
+  /** Milliseconds until the address may try again to log in by that name; 0: now. */
+  waitMs(address: string, name = ""): number {
+    const found = this.#failures.get(this.#keyOf(address, name));
     return found ? Math.max(0, found.blockedUntilMs - this.#now()) : 0;
   }
 
-  fail(address: string): void {
-    const key = keyOf(address);
+  fail(address: string, name = ""): void {
+    const key = this.#keyOf(address, name);
     const nowMs = this.#now();
-    const found = this.#byAddress.get(key);
+    const found = this.#failures.get(key);
     const count = found && nowMs - found.lastMs < FORGET_MS ? found.count + 1 : 1;
     const waitMs = count <= FREE_FAILURES ? 0 : Math.min(MAX_WAIT_MS, 1000 * 2 ** Math.min(count - FREE_FAILURES, 16));
-    this.#byAddress.delete(key);
-    this.#byAddress.set(key, { count, lastMs: nowMs, blockedUntilMs: nowMs + waitMs });
-    if (this.#byAddress.size > this.#capacity) this.#byAddress.delete(this.#byAddress.keys().next().value!);
+    this.#failures.delete(key);
+    this.#failures.set(key, { count, lastMs: nowMs, blockedUntilMs: nowMs + waitMs });
+    if (this.#failures.size > this.#capacity) this.#failures.delete(this.#failures.keys().next().value!);
   }
 
-  succeed(address: string): void {
-    this.#byAddress.delete(keyOf(address));
+  succeed(address: string, name = ""): void {
+    this.#failures.delete(this.#keyOf(address, name));
   }
 
   get size(): number {
-    return this.#byAddress.size;
+    return this.#failures.size;
   }
 }
 
 // Who has an IPv6 address has 2^64 of them.
-function keyOf(address: string): string {
+function hostKeyOf(address: string): string {
   const bytes = parseIp(address);
   return bytes?.length === 16 ? bytes.subarray(0, 8).toHex() : address;
 }

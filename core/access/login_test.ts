@@ -40,6 +40,18 @@ Deno.test("LoginLimiter makes those who guess wait and forgets the oldest", () =
   assert.equal(limiter.waitMs("10.0.0.1"), 60_000);
 });
 
+Deno.test("LoginLimiter keeps what was guessed of one name when another logs in", () => {
+  const limiter = new LoginLimiter(() => 0);
+  const others = Array.from({ length: 50 }, (_, i) => `user${i}`);
+  for (let i = 0; i < 20; i++) limiter.fail("8.8.8.8", "root");
+  const free = others.filter((name) => limiter.waitMs("8.8.8.8", name) === 0);
+  assert.ok(free.length > 25, "most names are not held up by what was guessed of one");
+  for (const name of free) limiter.succeed("8.8.8.8", name);
+  assert.ok(limiter.waitMs("8.8.8.8", "root") > 0);
+  for (let i = 0; i < 1000; i++) limiter.fail("8.8.8.8", `nobody${i}`);
+  assert.ok(limiter.size <= 16, "made-up names take no room");
+});
+
 Deno.test("LoginLimiter counts the addresses of one IPv6 network as one", () => {
   const limiter = new LoginLimiter(() => 0);
   for (let i = 0; i < 20; i++) limiter.fail(`2001:db8:1:2::${i}`);

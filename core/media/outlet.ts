@@ -308,17 +308,26 @@ export class HttpOutlet extends Outlet {
   pump(): void {
     if (!this.#isReady || this.hasEnded) return;
     try {
-      const bytes = this.collect();
-      if (!bytes) return;
+      // Piece by piece: what is joined for each viewer would be left to collect.
+      const limit = this.takeBatchLimit();
+      let sent = 0;
+      for (let bytes = this.nextPiece(); bytes; bytes = sent < limit ? this.nextPiece() : undefined) {
+        sent += bytes.length;
+        this.#enqueue(bytes);
+      }
+      if (sent === 0) return;
       this.#isReady = false;
-      this.bytesSent += bytes.length;
+      this.bytesSent += sent;
       this.startWaiting();
-      const own = Math.min(this.#ownBytes, bytes.length);
-      if (own > 0) this.#controller!.enqueue(bytes.slice(0, own));
-      if (own < bytes.length) this.#controller!.enqueue(own > 0 ? bytes.subarray(own) : bytes);
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    const own = Math.min(this.#ownBytes, bytes.length);
+    if (own > 0) this.#controller!.enqueue(bytes.slice(0, own));
+    if (own < bytes.length) this.#controller!.enqueue(own > 0 ? bytes.subarray(own) : bytes);
   }
 
   override end(reason: string): void {

@@ -9,4 +9,5 @@ export * from "./reorder.ts";
 export * from "./rtcp.ts";
 export * from "./rtp_payload.ts";
 export * from "./sdp.ts";
+export * from "./sound_slab.ts";
 export * from "./srtp/mod.ts";

@@ -203,3 +203,19 @@ Deno.test("RtpRendition and RtpReceiver keep frames as they are, at any packet s
     { numRuns: 60 },
   );
 });
+
+Deno.test("RtpRendition tells the time of capture in the first packet of a frame, if asked to", () => {
+  const track = trackOf(H264, [sps, pps, h264.idr(3000)]);
+  const form = { ...FORM, maxPacketBytes: 1200, captureTimeId: 5 };
+  const { rendition } = rtpRenditionOf(track, form);
+  const plain = packets(track, rtpRenditionOf(track, { ...FORM, maxPacketBytes: 1200 }).rendition)[0]!;
+  const [first, ...others] = packets(track, rendition)[0]!;
+  assert.deepEqual(rtpPayload(first!), rtpPayload(plain[0]!));
+  assert.ok(others.every((packet) => (packet[0]! & 0x10) === 0));
+  const extension = new DataView(first!.buffer, first!.byteOffset + 12, 16);
+  assert.deepEqual([extension.getUint16(0), extension.getUint16(2), extension.getUint8(4)], [0xbede, 3, 0x57]);
+  const wallMs = (extension.getUint32(5) - 2_208_988_800) * 1000 + extension.getUint32(9) * 1000 / 2 ** 32;
+  const { timestamp, compositionOffset } = track.log.newest!;
+  assert.ok(Math.abs(wallMs - track.wallMsOf(timestamp + compositionOffset)) < 5);
+  assert.equal(rendition.payloadBytes, plain.reduce((sum, packet) => sum + rtpPayload(packet).length, 0));
+});

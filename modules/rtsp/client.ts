@@ -148,8 +148,9 @@ export class RtspClient {
       const text = `rtsp: ${this.name} describes nothing: ${messageOf(error)}: check the path in ${this.#place}`;
       throw new StreamError("PROTOCOL", text, { cause: error });
     }
-    if (sdp.medias.length > 0) return sdp;
-    throw new StreamError("PROTOCOL", `rtsp: ${this.name} describes no media: check the path in ${this.#place}`);
+    if (sdp.medias.some(({ codecs }) => codecs.length > 0)) return sdp;
+    const text = `rtsp: ${this.name} describes no picture and no sound: check the path in ${this.#place}`;
+    throw new StreamError("PROTOCOL", text);
   }
 
   #redirect(location: string): void {

@@ -8,6 +8,7 @@ import {
   rtpPayloadType,
   RtpReceiver,
   type SdpMedia,
+  SoundSlab,
   type SourceUrl,
   StreamError,
   type Track,
@@ -17,7 +18,6 @@ import { ClientSession, type MediaLink } from "./client_session.ts";
 import { isTransportStream, TransportStreamProducer } from "./transport_stream.ts";
 import { type CameraFacts, cameraFacts } from "./facts.ts";
 import { parseSourceOptions, parseTarget, type RtspSourceOptions } from "./options.ts";
-import { SoundSlab } from "./sound_slab.ts";
 import { SpeakerSender } from "./speaker.ts";
 import { untilAborted } from "./until.ts";
 

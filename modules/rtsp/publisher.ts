@@ -7,9 +7,9 @@ import {
   RtpReceiver,
   type SdpMedia,
   type SdpSession,
+  SoundSlab,
 } from "../../core/mod.ts";
 import { reportRegularly } from "./reports.ts";
-import { SoundSlab } from "./sound_slab.ts";
 import { UdpPair, type UdpSender } from "./udp.ts";
 
 /** What a publisher announced of one media, and how it comes. */

@@ -6,6 +6,7 @@ import {
   type RouteHandler,
   type RouteRequest,
   StreamError,
+  type StreamErrorCode,
   type StreamsControl,
   textResponse,
 } from "../../core/mod.ts";
@@ -29,6 +30,8 @@ export default definePlugin({
     /** Without a source, PUT and DELETE answer the list, as clients are used to. */
     const orList = (handler: RouteHandler): RouteHandler => (call) =>
       sourceOf(call.query) === "" ? list(call) : handler(call);
+    /** What is changed but cannot be saved, without a config file, is no fault of the server. */
+    const saving = (handler: RouteHandler): RouteHandler => answering("REFUSED", 400, handler);
 
     const describe = (name: string, { principal }: RouteRequest): Response => {
       const stream = control.describe(name, principal);
@@ -59,11 +62,11 @@ export default definePlugin({
         needs: "operate",
         query: { src: "Source, repeatable", name: "Stream name; default: the first source" },
       },
-      orList(async ({ query, principal }) => {
+      orList(saving(async ({ query, principal }) => {
         const sources = query.getAll("src");
         await control.put(query.get("name") ?? sources[0]!, sources, principal);
         return ok();
-      }),
+      })),
     );
     ctx.http.patch(
       "/api/streams",
@@ -86,10 +89,10 @@ export default definePlugin({
         needs: "operate",
         query: { src: "Stream name" },
       },
-      orList(async ({ query, principal }) => {
+      orList(saving(async ({ query, principal }) => {
         await control.remove(sourceOf(query), principal);
         return ok();
-      }),
+      })),
     );
     ctx.http.post("/api/streams", {
       summary: "Plays a source to a camera's speaker, or publishes a stream",
@@ -114,32 +117,40 @@ export default definePlugin({
       { summary: "The streams that are kept connected", needs: "watch" },
       ({ principal }) => jsonResponse(control.preloads(principal)),
     );
-    ctx.http.put("/api/preload", {
-      summary: "Keeps a stream connected, and saves that",
-      needs: "operate",
-      query: { src: "Stream name", "video, audio, microphone": "Codec filter" },
-    }, orServerError(async ({ query, principal }) => {
-      await control.preload(sourceOf(query), query, principal);
-      return ok();
-    }));
-    ctx.http.delete("/api/preload", {
-      summary: "Lets a stream go again",
-      needs: "operate",
-      query: { src: "Stream name" },
-    }, orServerError(async ({ query, principal }) => {
-      await control.unpreload(sourceOf(query), principal);
-      return ok();
-    }));
+    ctx.http.put(
+      "/api/preload",
+      {
+        summary: "Keeps a stream connected, and saves that",
+        needs: "operate",
+        query: { src: "Stream name", "video, audio, microphone": "Codec filter" },
+      },
+      answering("NOT_FOUND", 500, async ({ query, principal }) => {
+        await control.preload(sourceOf(query), query, principal);
+        return ok();
+      }),
+    );
+    ctx.http.delete(
+      "/api/preload",
+      {
+        summary: "Lets a stream go again",
+        needs: "operate",
+        query: { src: "Stream name" },
+      },
+      answering("NOT_FOUND", 500, async ({ query, principal }) => {
+        await control.unpreload(sourceOf(query), principal);
+        return ok();
+      }),
+    );
   },
 });
 
-/** Answers 500 for a stream that is not there, which is what clients of preload know (contract §3.7). */
-function orServerError(handler: RouteHandler): RouteHandler {
+/** Answers errors of one code with a status of its own, which is what clients know. */
+function answering(code: StreamErrorCode, status: number, handler: RouteHandler): RouteHandler {
   return async (call) => {
     try {
       return await handler(call);
     } catch (error) {
-      if (error instanceof StreamError && error.code === "NOT_FOUND") return textResponse(500, error.message);
+      if (error instanceof StreamError && error.code === code) return textResponse(status, error.message);
       throw error;
     }
   };

@@ -153,8 +153,14 @@ export class Egress implements PeerMedia {
     const reader = this.#reader;
     for (let frame = reader?.next(); reader && frame; frame = reader.next()) {
       const line = this.#lineOf(reader.track);
-      const sent = line?.take(frame, reader.edit, nowMs);
-      if (!line || !sent) continue;
+      if (!line) continue;
+      if (line.awaitsKeyframe && !frame.isKeyframe) {
+        this.#dropped++;
+        continue;
+      }
+      line.awaitsKeyframe = false;
+      const sent = line.take(frame, reader.edit, nowMs);
+      if (!sent) continue;
       if (frame.isKeyframe && reader.track.kind === "video") this.#keyframeMs = nowMs;
       if (!line.hasReported) this.#link!.sendRtcp(line.report(nowMs));
       return { line, frame: sent };
@@ -238,13 +244,13 @@ export class Egress implements PeerMedia {
     const { reception } = line;
     const picks = this.#resender.choose(line.sent, sequences, nowMs, reception.rttMs);
     this.#sendAgain(line, picks);
-    // Where packets queue up on the way, more of them would only lose more.
-    const copies = reception.isQueueing ? 1 : copiesFor(reception.loss ?? UNKNOWN_LOSS);
+    const copies = reception.isCongested ? 1 : copiesFor(reception.loss ?? UNKNOWN_LOSS);
     this.#resender.repeat(line, picks, copies - 1, nowMs);
     if (this.#resender.hasCopies) waitForTurn(this);
   }
 
-  // A peer that lost too much to go on gets the newest keyframe and what followed it once more.
+  // A peer that lost too much to go on gets the newest keyframe and what followed it once more, or the next one where that
+  // would only make it lose more.
   #onKeyframeWanted(ssrc: number, nowMs: number): void {
     const line = this.#bySsrc(ssrc);
     if (!line || !this.#link) return;
@@ -255,6 +261,10 @@ export class Egress implements PeerMedia {
     if (nowMs - Math.max(this.#keyframeMs, this.#replayMs) < this.#replayWaitMs) return;
     this.#replayWaitMs = Math.min(REPLAY_MS.most, this.#replayWaitMs * 2);
     this.#replayMs = nowMs;
+    if (line.reception.isCongested) {
+      line.awaitsKeyframe = true;
+      return line.track.requestKeyframe();
+    }
     this.#replays++;
     for (const one of this.#lines) if (one.track.kind === "video") one.beginReplay();
     this.#read("now");

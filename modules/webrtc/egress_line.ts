@@ -50,6 +50,8 @@ export class EgressLine {
   #rtxIndex: number;
   /** A picture that stands for those that come until the next keyframe. */
   isStill = false;
+  /** Nothing but a keyframe is to be sent next. */
+  awaitsKeyframe = false;
   /** The first sender report was written. */
   hasReported = false;
   packets = 0;
@@ -190,7 +192,7 @@ export class EgressLine {
       plis: this.plis,
       ...(loss === undefined ? {} : { loss: Math.round(loss * 1000) / 1000 }),
       ...(rttMs === undefined ? {} : { rtt_ms: Math.round(rttMs) }),
-      ...(this.isStill ? { waits_for_keyframe: true } : {}),
+      ...(this.isStill || this.awaitsKeyframe ? { waits_for_keyframe: true } : {}),
     };
   }
 

@@ -130,6 +130,27 @@ Deno.test("Egress answers a request for a keyframe with the newest one, in new n
   assert.ok(isContiguous(peer.shown.map(({ sequence }) => sequence)));
 });
 
+Deno.test("Egress lets a peer behind a full link wait for the next keyframe, and hear on", () => {
+  using peer = new TestPeer();
+  peer.feed(100, { isKeyframe: true });
+  peer.egress.start(peer);
+  const report = (highestSequence: number, lost: number) => {
+    const about = [{ ssrc: peer.ssrc, fractionLost: 0, lost, highestSequence, jitter: 0, lastReport: 0, delay: 0 }];
+    peer.egress.onRtcp(writeReceiverReport({ ssrc: 1, about }), peer.nowMs);
+  };
+  report(0, 0);
+  report(1000, 500);
+  peer.egress.onRtcp(writePli({ ssrc: 1, about: peer.ssrc }), performance.now() + 1000);
+  peer.feed(100);
+  peer.speak();
+  assert.deepEqual(peer.received.map(({ type }) => type), [102, 0]);
+  assert.equal(peer.egress.sent(peer.video).drops, 1);
+  peer.feed(100, { isKeyframe: true });
+  peer.feed(100);
+  assert.deepEqual(peer.shown.map(({ payload }) => payload[11]), [0, 2, 3]);
+  assert.ok(isContiguous(peer.shown.map(({ sequence }) => sequence)));
+});
+
 Deno.test("Egress does not flood a peer that asks for keyframes all the time", () => {
   using peer = new TestPeer();
   peer.feed(100, { isKeyframe: true });

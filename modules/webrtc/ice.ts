@@ -94,6 +94,7 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
   #role: IceRole = "controlled";
   #state: IceState = "checking";
   #selected: IcePath | undefined;
+  #wasReached = false;
   #heardMs = performance.now();
   #consentMs = 0;
 
@@ -240,6 +241,7 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
   #select(path: IcePath): void {
     if (path === this.#selected) return;
     this.#selected = path;
+    this.#wasReached = true;
     for (const other of this.#paths) other.isWanted = false;
     this.#setState("connected");
     this.#handlers.onSelected(path);
@@ -322,7 +324,7 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
     const silentMs = nowMs - this.#heardMs;
     if (silentMs >= CLOSE_AFTER_MS) {
       return this.#end(
-        this.#selected
+        this.#wasReached
           ? `nothing came from the peer for ${CLOSE_AFTER_MS / 1000} s`
           : "no check of the peer arrived, none of our candidates can be reached",
       );

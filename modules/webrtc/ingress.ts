@@ -61,7 +61,7 @@ export class Ingress implements PeerMedia {
     this.#lines = lines.map((line) => new IngressLine(line));
     for (const one of this.#lines) {
       one.onKeyframeWanted = () => this.#askForKeyframe(one, performance.now());
-      const { codec: { payloadType }, rtx, sources } = one.line;
+      const { codec: { payloadType }, rtx, sources } = one.spec;
       for (const type of [payloadType, rtx]) {
         if (type !== undefined && !this.#byType.has(type)) this.#byType.set(type, one);
       }
@@ -101,7 +101,7 @@ export class Ingress implements PeerMedia {
     const type = rtpPayloadType(packet);
     // Two lines may use the same payload type: then only what they announced tells them apart.
     const line = this.#bySource.get(rtpSsrc(packet)) ?? this.#byType.get(type);
-    return line && (type === line.line.codec.payloadType || type === line.line.rtx) ? line : undefined;
+    return line && (type === line.spec.codec.payloadType || type === line.spec.rtx) ? line : undefined;
   }
 
   onRtcp(packet: Uint8Array, nowMs: number): void {

@@ -13,7 +13,7 @@ import {
   rtpSsrc,
   rtpTimestamp,
   sequenceDistance,
-  slab,
+  SoundSlab,
   type Track,
   writeU16,
   writeU32,
@@ -46,7 +46,7 @@ const SOURCE_SILENCE_MS = 1000;
 
 /** Puts the packets of one media line in order, into its track, and knows what to ask the sender for. */
 export class IngressLine {
-  readonly line: ReceivedLine;
+  readonly spec: ReceivedLine;
   readonly #receiver: RtpReceiver;
   readonly #reorder: ReorderBuffer;
   readonly #reception: Reception;
@@ -55,7 +55,7 @@ export class IngressLine {
   readonly #asksForPackets: boolean;
   // Numbers of packets that came again under another number: they were lost all the same.
   readonly #again = new Set<number>();
-  #room = slab(0);
+  readonly #sound = new SoundSlab();
   #ssrc: number | undefined;
   #lastMs = -Infinity;
   #bytes = 0;
@@ -73,11 +73,11 @@ export class IngressLine {
   /** A keyframe is wanted now. */
   onKeyframeWanted: (() => void) | undefined;
 
-  constructor(line: ReceivedLine) {
-    const { track, codec } = line;
-    this.line = line;
+  constructor(spec: ReceivedLine) {
+    const { track, codec } = spec;
+    this.spec = spec;
     this.#isVideo = codec.kind === "video";
-    this.#asksForPackets = line.feedback.includes("nack");
+    this.#asksForPackets = spec.feedback.includes("nack");
     this.#receiver = new RtpReceiver(track, codec);
     this.#reception = new Reception(codec.clockRate || 90000);
     const patienceMs = PATIENCE_MS[this.#isVideo && this.#asksForPackets ? "video" : "audio"];
@@ -103,7 +103,7 @@ export class IngressLine {
 
   /** Takes a packet, whose bytes are its own; answers whether it leaves a gap to be filled. */
   push(packet: Uint8Array, nowMs: number): boolean {
-    const isAgain = rtpPayloadType(packet) === this.line.rtx;
+    const isAgain = rtpPayloadType(packet) === this.spec.rtx;
     const ssrc = isAgain ? this.#ssrc : rtpSsrc(packet);
     if (ssrc === undefined || !this.#isOurs(ssrc, nowMs)) {
       this.#foreign++;
@@ -111,12 +111,12 @@ export class IngressLine {
     }
     this.#lastMs = nowMs;
     this.#bytes += packet.length;
-    const original = isAgain ? originalOf(packet, this.line.codec.payloadType ?? 0, ssrc) : packet;
+    const original = isAgain ? originalOf(packet, this.spec.codec.payloadType ?? 0, ssrc) : packet;
     if (!original) return false;
     const sequence = rtpSequence(original);
     if (isAgain) this.#noteAgain(sequence);
     const hasGap = this.#asksForPackets && this.#missing.onSequence(sequence, nowMs);
-    this.#reorder.push(this.#isVideo ? original : this.#copy(original), nowMs);
+    this.#reorder.push(this.#isVideo ? original : this.#sound.copy(original), nowMs);
     return hasGap;
   }
 
@@ -134,15 +134,6 @@ export class IngressLine {
   #noteAgain(sequence: number): void {
     if (this.#again.size > 512) this.#again.clear();
     this.#again.add(sequence);
-  }
-
-  // Sound stays in its log for long. Left in the transport's slabs, it would keep the pictures of all that time in memory.
-  #copy(packet: Uint8Array): Uint8Array {
-    if (this.#room.length < packet.length) this.#room = slab(Math.max(8 << 10, packet.length));
-    const copy = this.#room.subarray(0, packet.length);
-    copy.set(packet);
-    this.#room = this.#room.subarray(packet.length);
-    return copy;
   }
 
   #deliver(packet: Uint8Array, arrivalMs: number): void {
@@ -185,7 +176,7 @@ export class IngressLine {
   /** Whether a keyframe is to be asked for now. */
   takesKeyframeRequest(nowMs: number): boolean {
     if (!this.#isVideo || this.#ssrc === undefined) return false;
-    const arrivedMs = this.line.track.log.keyframe?.arrivalMs ?? -Infinity;
+    const arrivedMs = this.spec.track.log.keyframe?.arrivalMs ?? -Infinity;
     if (arrivedMs >= this.#wantsKeyframeMs) this.#wantsKeyframeMs = Infinity;
     if (this.#wantsKeyframeMs === Infinity && nowMs - arrivedMs < KEYFRAME_AGE_MS) return false;
     if (nowMs - this.#askedKeyframeMs < KEYFRAME_ASK_MS) return false;
@@ -207,7 +198,7 @@ export class IngressLine {
     const { packets, lost, malformed } = this.#receiver.stats;
     const { asked, recovered, roundTripMs } = this.#missing;
     return {
-      codec: this.line.codec.name,
+      codec: this.spec.codec.name,
       packets,
       lost,
       ...(malformed > 0 ? { malformed } : {}),
@@ -219,7 +210,7 @@ export class IngressLine {
 
   /** Nothing more comes. */
   close(): void {
-    const { track } = this.line;
+    const { track } = this.spec;
     if (track.onKeyframeWanted === this.#wantKeyframe) track.onKeyframeWanted = undefined;
     this.onKeyframeWanted = undefined;
     this.#reorder.drain();

@@ -6,8 +6,8 @@ const MAX_RTT_MS = 10_000;
 /** Loss is that of so long a time, and is not told before so many packets. */
 const WINDOW_MS = 4000;
 const LEAST_PACKETS = 100;
-/** A round trip so much longer than the shortest means that packets wait somewhere. */
-const QUEUEING_MS = 100;
+/** A round trip so much longer than the shortest, or such a loss, means that a link on the way is full. */
+const CONGESTED = { queueMs: 150, loss: 0.3 } as const;
 
 /** What a peer says of how a stream of packets reaches it. */
 export class Reception {
@@ -17,9 +17,9 @@ export class Reception {
   #leastRttMs = Infinity;
   #since: { readonly lost: number; readonly sequence: number; readonly atMs: number } | undefined;
 
-  /** Packets are held up on the way, as where a link is full. */
-  get isQueueing(): boolean {
-    return this.rttMs !== undefined && this.rttMs > this.#leastRttMs + QUEUEING_MS;
+  /** A link on the way is full: more packets would only make more of them get lost. */
+  get isCongested(): boolean {
+    return (this.rttMs ?? 0) > this.#leastRttMs + CONGESTED.queueMs || (this.loss ?? 0) > CONGESTED.loss;
   }
 
   /** Takes a receiver report; `wallMs` is the time since 1970. */

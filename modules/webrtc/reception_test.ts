@@ -18,23 +18,27 @@ Deno.test("Reception tells the loss of the last seconds, across wraps of the seq
   assert.equal(reception.loss, undefined, "too few to tell");
   reception.take(block({ highestSequence: 66_000, lost: 200 }), 4100, WALL_MS);
   assert.equal(reception.loss, 0.2);
+  assert.equal(reception.isCongested, false, "radio loses as much");
   reception.take(block({ highestSequence: 67_000, lost: 200 }), 8000, WALL_MS);
   assert.equal(reception.loss, 0);
   // Duplicates make the count smaller.
-  reception.take(block({ highestSequence: 67_500, lost: 190 }), 8500, WALL_MS);
+  reception.take(block({ highestSequence: 67_200, lost: 190 }), 8050, WALL_MS);
   assert.equal(reception.loss, 0);
+  reception.take(block({ highestSequence: 67_500, lost: 900 }), 8100, WALL_MS);
+  assert.ok(reception.loss! > 0.4);
+  assert.equal(reception.isCongested, true);
 });
 
-Deno.test("Reception measures the round trip and sees packets queue up", () => {
+Deno.test("Reception measures the round trip and sees that a link is full", () => {
   const reception = new Reception();
-  assert.equal(reception.isQueueing, false);
+  assert.equal(reception.isCongested, false);
   const sentMs = WALL_MS - 520;
   reception.take(block({ lastReport: ntp(sentMs), delay: 65536 / 2 }), 0, WALL_MS);
   assert.ok(Math.abs(reception.rttMs! - 20) < 1);
-  assert.equal(reception.isQueueing, false);
-  reception.take(block({ lastReport: ntp(sentMs - 180), delay: 65536 / 2 }), 0, WALL_MS);
-  assert.ok(Math.abs(reception.rttMs! - 200) < 1);
-  assert.equal(reception.isQueueing, true);
+  assert.equal(reception.isCongested, false);
+  reception.take(block({ lastReport: ntp(sentMs - 230), delay: 65536 / 2 }), 0, WALL_MS);
+  assert.ok(Math.abs(reception.rttMs! - 250) < 1);
+  assert.equal(reception.isCongested, true);
   reception.take(block({ lastReport: ntp(WALL_MS + 1), delay: 0 }), 0, WALL_MS);
   assert.equal(reception.rttMs, 0, "clocks tell no more than milliseconds");
   reception.take(block({ lastReport: ntp(WALL_MS - 60_000), delay: 0 }), 0, WALL_MS);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parse } from "sdp-transform";
 import { codec } from "../../core/mod.ts";
 import { lineCodec } from "./codecs.ts";
-import { readOffer } from "./sdp.ts";
+import { CAPTURE_TIME, readOffer } from "./sdp.ts";
 import { type AcceptedLine, answerDirection, type AnswerSdp, dtlsRoleFor, writeAnswer } from "./sdp_answer.ts";
 import { CHROMIUM_OFFER, FINGERPRINT } from "./sdp_testing.ts";
 
@@ -81,6 +81,12 @@ Deno.test("writeAnswer refuses lines that the peer does not want or that cannot 
   const text = CHROMIUM_OFFER.replace("BUNDLE 0 1 2 3", "BUNDLE 0 2 3").replace("m=audio 9", "m=audio 0");
   const sdp = parse(answer({ offer: readOffer(text) })) as Parsed;
   assert.deepEqual(sdp.media.map(({ port }) => port), [9, 0, 9, 0]);
+});
+
+Deno.test("writeAnswer takes the time of capture where we send", () => {
+  const text = CHROMIUM_OFFER.replaceAll("a=rtcp-rsize", `a=rtcp-rsize\r\na=extmap:6 ${CAPTURE_TIME}`);
+  assert.equal(answer({ offer: readOffer(text) }).split(`a=extmap:6 ${CAPTURE_TIME}`).length, 2);
+  assert.doesNotMatch(answer(), /extmap/);
 });
 
 Deno.test("writeAnswer leaves out sources of resent packets where there are none", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { StreamError } from "../../core/mod.ts";
-import { OFFER_LIMIT, readOffer } from "./sdp.ts";
+import { CAPTURE_TIME, OFFER_LIMIT, readOffer } from "./sdp.ts";
 import { AUDIO_LINES, CHROMIUM_OFFER, FINGERPRINT, mediaLine, SESSION, VIDEO_LINES } from "./sdp_testing.ts";
 
 const VIDEO = mediaLine("video", "0", "recvonly", VIDEO_LINES);
@@ -72,6 +72,14 @@ Deno.test("readOffer pairs sources with those of resent packets", () => {
     text(...SESSION, ...VIDEO, "a=ssrc-group:FID 11 12", "a=ssrc:11 cname:a", "a=ssrc:12 cname:a"),
   );
   assert.deepEqual(offer.sections[0]!.sources, [{ ssrc: 11, rtxSsrc: 12 }]);
+});
+
+Deno.test("readOffer finds the extension for the time of capture", () => {
+  const idOf = (...lines: readonly string[]) =>
+    readOffer(text(...SESSION, ...VIDEO, ...lines)).sections[0]!.captureTimeId;
+  assert.equal(idOf(), undefined);
+  assert.equal(idOf(`a=extmap:7/recvonly ${CAPTURE_TIME}`), 7);
+  assert.equal(idOf(`a=extmap:15 ${CAPTURE_TIME}`), undefined, "its head would take two bytes");
 });
 
 Deno.test("readOffer takes candidates of all lines once, up to a limit", () => {

@@ -26,12 +26,13 @@ export class FakeCamera implements AsyncDisposable {
   readonly #pc = weriftPeer([H264, PCMA]);
   #sending: ReturnType<typeof setInterval> | undefined;
 
-  constructor() {
+  /** Without sound where the other side wants none. */
+  constructor(hasSound = true) {
     const heard = Promise.withResolvers<Uint8Array>();
     this.heard = heard.promise;
     this.#pc.onTrack.subscribe((track) => track.onReceiveRtp.once(({ payload }) => heard.resolve(payload)));
     const video = this.#pc.addTransceiver("video", { direction: "sendonly" });
-    const audio = this.#pc.addTransceiver("audio", { direction: "sendonly" });
+    const audio = hasSound ? this.#pc.addTransceiver("audio", { direction: "sendonly" }) : undefined;
     let sequence = 0;
     this.#pc.connectionStateChange.subscribe((state) => {
       if (state !== "connected") return;
@@ -40,7 +41,7 @@ export class FakeCamera implements AsyncDisposable {
         const picture = new RtpHeader({ marker: true, sequenceNumber: sequence, timestamp: sequence * 1800 });
         const sound = new RtpHeader({ sequenceNumber: sequence, timestamp: sequence * 160 });
         video.sender.sendRtp(new RtpPacket(picture, Buffer.from(PICTURE)));
-        audio.sender.sendRtp(new RtpPacket(sound, Buffer.alloc(160, 0xd5)));
+        audio?.sender.sendRtp(new RtpPacket(sound, Buffer.alloc(160, 0xd5)));
       }, 20);
     });
   }
@@ -113,9 +114,20 @@ export class Watched implements AsyncDisposable {
 
   /** The bytes of the first frame of a kind. */
   async first(kind: "video" | "audio"): Promise<Uint8Array> {
-    const track = [...this.tracks.values()].find((one) => one.kind === kind)!;
-    while (!track.log.newest) await new Promise((resolve) => setTimeout(resolve, 5));
-    return track.log.newest.payload.units()[0]!;
+    const { log } = [...this.tracks.values()].find((one) => one.kind === kind)!;
+    if (!log.newest) {
+      await new Promise<void>((resolve) => {
+        const cursor = {
+          index: Infinity,
+          wake: () => {
+            log.removeCursor(cursor);
+            resolve();
+          },
+        };
+        log.addCursor(cursor);
+      });
+    }
+    return log.newest!.payload.units()[0]!;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -213,19 +225,19 @@ type Message = Readonly<Record<string, unknown>>;
 
 /** A WebSocket server for one client, whose messages are kept in order. */
 export class FakeSocket implements AsyncDisposable {
-  /** The query and headers of the client. */
-  readonly request: Promise<Request>;
+  /** What the client came with. */
+  readonly request: Promise<{ readonly url: string; readonly authorization: string | null }>;
   readonly messages: Message[] = [];
   readonly closed: Promise<void>;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   constructor(serve: (message: Message | undefined, send: (message: unknown) => void) => void | Promise<void>) {
-    const request = Promise.withResolvers<Request>();
+    const request = Promise.withResolvers<{ url: string; authorization: string | null }>();
     const closed = Promise.withResolvers<void>();
     this.request = request.promise;
     this.closed = closed.promise;
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (got) => {
-      request.resolve(got);
+      request.resolve({ url: got.url, authorization: got.headers.get("authorization") });
       const { socket, response } = Deno.upgradeWebSocket(got);
       const send = (message: unknown) => {
         if (socket.readyState === WebSocket.OPEN) {

@@ -10,7 +10,7 @@ export const dialGo2rtc: Dial = async (dialing) => {
   const { target, peer, signal } = dialing;
   using socket = await SignalSocket.open(target, signal);
   socket.send({ type: "webrtc/offer", value: await peer.offer(LINES, false) });
-  const trickled = peer.trickle((candidate) => socket.send({ type: "webrtc/candidate", value: candidate }));
+  peer.trickle((candidate) => socket.send({ type: "webrtc/candidate", value: candidate }));
   const onCandidate = ({ type, value }: Readonly<Record<string, unknown>>) => {
     if (type === "webrtc/candidate") peer.addCandidate(textOf(value));
   };
@@ -24,6 +24,5 @@ export const dialGo2rtc: Dial = async (dialing) => {
   }
   peer.takeAnswer(textOf(answer.value), LINES);
   await followSocket(dialing, socket, onCandidate);
-  await trickled;
   return undefined;
 };

@@ -118,7 +118,7 @@ Deno.test("Quirk(Creality K1): the answer's first encoding and its double descri
     ].join("\r\n"),
   );
   assert.equal(repairAnswer(""), "");
-  await using camera = new FakeCamera();
+  await using camera = new FakeCamera(false);
   using sources = await SourceOpener.create();
   await using server = new FakeServer(async ({ body }) => {
     const { type, sdp } = JSON.parse(decoder.decode(Uint8Array.fromBase64(body)));

@@ -87,7 +87,7 @@ async function follow(
     socket.send({ action, recipientClientId: clientId, messagePayload });
   };
   send("SDP_OFFER", { type: "offer", sdp: await peer.offer(lines, false), ...extra });
-  const trickled = peer.trickle((candidate) => send("ICE_CANDIDATE", { candidate, sdpMid: "0", sdpMLineIndex: 0 }));
+  peer.trickle((candidate) => send("ICE_CANDIDATE", { candidate, sdpMid: "0", sdpMLineIndex: 0 }));
   const onCandidate = ({ messageType, messagePayload }: Readonly<Record<string, unknown>>) => {
     if (messageType === "ICE_CANDIDATE") peer.addCandidate(textOf(payloadOf(messagePayload).candidate));
   };
@@ -95,7 +95,6 @@ async function follow(
   for (; answer.messageType !== "SDP_ANSWER"; answer = await socket.next(signal)) onCandidate(answer);
   peer.takeAnswer(textOf(payloadOf(answer.messagePayload).sdp), lines);
   await followSocket(dialing, socket, onCandidate);
-  await trickled;
 }
 
 function payloadOf(value: unknown): Readonly<Record<string, unknown>> {

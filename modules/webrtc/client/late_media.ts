@@ -21,7 +21,7 @@ export class LateMedia implements PeerMedia {
   readonly #names = new Map<number, number>();
   #media: PeerMedia | undefined;
   #link: MediaLink | undefined;
-  #onType: (() => void) | undefined;
+  readonly #waiting: (() => void)[] = [];
   #isPaused = false;
   #isClosed = false;
 
@@ -49,7 +49,7 @@ export class LateMedia implements PeerMedia {
       if (found) return section.codecs.find(({ payloadType }) => payloadType === rtpPayloadType(found.packet));
       if (signal.aborted || this.#isClosed) return undefined;
       await new Promise<void>((resolve) => {
-        this.#onType = resolve;
+        this.#waiting.push(resolve);
         signal.addEventListener("abort", () => resolve(), { once: true });
       });
     }
@@ -73,7 +73,7 @@ export class LateMedia implements PeerMedia {
     const type = rtpPayloadType(packet);
     if (this.#seen.has(type)) return;
     this.#seen.add(type);
-    this.#onType?.();
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   onRtcp(packet: Uint8Array, nowMs: number): void {
@@ -97,7 +97,7 @@ export class LateMedia implements PeerMedia {
   [Symbol.dispose](): void {
     this.#isClosed = true;
     this.#kept.length = 0;
-    this.#onType?.();
+    for (const wake of this.#waiting.splice(0)) wake();
     this.#media?.[Symbol.dispose]();
   }
 }

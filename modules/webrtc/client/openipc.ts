@@ -17,8 +17,7 @@ export const dialOpenIpc: Dial = async (dialing) => {
   let offer = await socket.next(signal);
   for (; offer.reply !== "webrtc_answer"; offer = await socket.next(signal)) onCandidate(offer);
   socket.send({ req: "answer", data: await peer.takeOffer(textOf(dataOf(offer.data).sdp), false) });
-  const trickled = peer.trickle((candidate) => socket.send({ req: "candidate", data: candidate }));
+  peer.trickle((candidate) => socket.send({ req: "candidate", data: candidate }));
   await followSocket(dialing, socket, onCandidate);
-  await trickled;
   return undefined;
 };

@@ -50,9 +50,10 @@ export class ClientPeer implements Disposable {
     this.#source = { ssrc: ssrc!, cname: `lenswire-${ssrc!.toString(36)}` };
   }
 
-  /** The lines of the other side's description. */
-  get sections(): readonly OfferSection[] {
-    return this.#remote?.sections ?? [];
+  /** The other side's description. Throws before it was taken. */
+  get remote(): OfferSdp {
+    if (!this.#remote) throw new StreamError("PROTOCOL", "webrtc: the source has not described itself");
+    return this.#remote;
   }
   /** What we send for a speaker. */
   get source(): AnswerSource {
@@ -124,10 +125,12 @@ export class ClientPeer implements Disposable {
   }
 
   /** Tells our candidates, those that are known at once and those that a STUN server tells later. */
-  async trickle(tell: (candidate: string) => void): Promise<void> {
+  trickle(tell: (candidate: string) => void): void {
     const { transport } = this.#means;
     for (const candidate of transport.candidates()) tell(candidate);
-    for (const candidate of await transport.lateCandidates()) if (this.session.state === "connecting") tell(candidate);
+    transport.lateCandidates().then((candidates) => {
+      if (this.session.state === "connecting") { for (const candidate of candidates) tell(candidate); }
+    });
   }
 
   [Symbol.dispose](): void {

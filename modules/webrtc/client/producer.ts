@@ -1,6 +1,7 @@
 import {
   type Codec,
   type ConnectionInfo,
+  Deadline,
   type Media,
   type Producer,
   type ProducerIo,
@@ -12,7 +13,7 @@ import { lineCodec, mediasOfOffer } from "../codecs.ts";
 import { Egress } from "../egress.ts";
 import { Ingress, type ReceivedLine } from "../ingress.ts";
 import { BothWays } from "../peer_media.ts";
-import type { OfferSdp, OfferSection } from "../sdp.ts";
+import type { OfferSection } from "../sdp.ts";
 import type { ClientPeer } from "./peer.ts";
 import type { ClientTarget } from "./target.ts";
 
@@ -25,12 +26,15 @@ export interface Connected {
 
 /** How long a line whose answer names several codecs may take to show which it is. */
 const FIRST_PACKET_MS = 2000;
+/** Two checks in a row got no answer (they begin after 3 s). */
+const SILENCE_MS = 7000;
 
 /** A WebRTC server or camera that gives media, and takes what is said to it. */
 export class WebRtcProducer implements Producer {
   readonly medias: readonly Media[];
   readonly #target: ClientTarget;
   readonly #connected: Connected;
+  #hasLeft = false;
 
   private constructor(target: ClientTarget, connected: Connected, medias: readonly Media[]) {
     this.#target = target;
@@ -42,7 +46,7 @@ export class WebRtcProducer implements Producer {
   static async of(target: ClientTarget, connected: Connected, signal: AbortSignal): Promise<WebRtcProducer> {
     const { peer } = connected;
     const medias = await Promise.all(
-      mediasOfOffer({ sections: peer.sections } as OfferSdp).map((media) => actualMedia(peer, media, signal)),
+      mediasOfOffer(peer.remote).map((media) => actualMedia(peer, media, signal)),
     );
     if (!medias.some(({ direction }) => direction === "recvonly")) {
       throw new StreamError("PROTOCOL", `webrtc: ${target.shown} sends no picture or sound in a codec that we know`);
@@ -71,7 +75,7 @@ export class WebRtcProducer implements Producer {
     const names = new Map<number, number>();
     for (const media of this.medias) {
       const track = media.direction === "recvonly" ? io.track(media) : undefined;
-      const section = this.#sectionOf(media);
+      const section = sectionOf(peer, media);
       const line = track && section && receivedLine(section, track);
       if (!line) continue;
       received.push(line);
@@ -82,21 +86,18 @@ export class WebRtcProducer implements Producer {
     const onAbort = () => peer[Symbol.dispose]();
     io.signal.addEventListener("abort", onAbort, { once: true });
     if (io.signal.aborted) onAbort();
+    using _silence = endWhenSilent(peer);
     const reason = await peer.ended;
     io.signal.removeEventListener("abort", onAbort);
     this.close();
     if (!io.signal.aborted) throw new StreamError("CLOSED", `webrtc: ${this.#target.shown}: ${reason}`);
   }
 
-  #sectionOf(media: Media): OfferSection | undefined {
-    return this.#connected.peer.sections.find(({ mid }) => mid === media.id);
-  }
-
   #speaker(io: ProducerIo): Egress | undefined {
     const { peer } = this.#connected;
     for (const media of this.medias) {
       const found = media.direction === "sendonly" ? io.speaker(media) : undefined;
-      const section = found && this.#sectionOf(media);
+      const section = found && sectionOf(peer, media);
       const codec = section && lineCodec(section, found!.codec);
       if (codec) return new Egress({ lines: [{ track: found!.track, codec, source: peer.source }], start: "live" });
     }
@@ -105,13 +106,29 @@ export class WebRtcProducer implements Producer {
 
   close(): void {
     this.#connected.peer[Symbol.dispose]();
-    this.#connected.leave?.();
+    if (!this.#hasLeft) this.#connected.leave?.();
+    this.#hasLeft = true;
   }
+}
+
+// A camera sends all the time, and answers checks when it does not: it is dialled again sooner than a viewer is given up.
+function endWhenSilent({ session }: ClientPeer): Disposable {
+  let deadline = new Deadline(SILENCE_MS, check);
+  function check(): void {
+    const silentMs = performance.now() - session.ice.lastHeardMs;
+    if (silentMs >= SILENCE_MS) session.close(`nothing came for ${SILENCE_MS / 1000} s`);
+    else deadline = new Deadline(SILENCE_MS - silentMs, check);
+  }
+  return { [Symbol.dispose]: () => deadline[Symbol.dispose]() };
+}
+
+function sectionOf(peer: ClientPeer, media: Media): OfferSection | undefined {
+  return peer.remote.sections.find(({ mid }) => mid === media.id);
 }
 
 /** A media with the one codec that really comes, where its line names several. */
 async function actualMedia(peer: ClientPeer, media: Media, signal: AbortSignal): Promise<Media> {
-  const section = peer.sections.find(({ mid }) => mid === media.id);
+  const section = sectionOf(peer, media);
   if (!section || media.direction !== "recvonly" || media.codecs.length < 2) return media;
   using limit = timeLimit(FIRST_PACKET_MS, () => new Error("No packet came"), signal);
   const first = await peer.media.firstCodec(section, limit.signal);

@@ -26,7 +26,7 @@ Deno.test("A go2rtc source trickles both ways, is watched and talked to", async 
   await using watched = await sources.watch(`webrtc:ws://user:pass@${server.host}/api/ws?src=cam`);
   assert.deepEqual(await watched.first("video"), PICTURE);
   assert.equal((await watched.first("audio")).length, 160);
-  assert.equal((await server.request).headers.get("authorization"), `Basic ${btoa("user:pass")}`);
+  assert.equal((await server.request).authorization, `Basic ${btoa("user:pass")}`);
   await server.closed;
   const [offer, ...candidates] = server.messages;
   const lines = String(offer!["value"]).match(/^m=\w+|^a=\w+only/gm);
@@ -127,7 +127,7 @@ Deno.test("A Kinesis source packs its messages, and passes over those of the ser
 });
 
 Deno.test("A SwitchBot source offers pictures only, and says how good they are to be", async () => {
-  await using camera = new FakeCamera();
+  await using camera = new FakeCamera(false);
   using sources = await SourceOpener.create();
   await using server = new FakeSocket(async (message, send) => {
     if (message?.["action"] !== "SDP_OFFER") return;

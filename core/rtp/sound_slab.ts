@@ -1,7 +1,7 @@
-import { slab } from "../../core/mod.ts";
+import { slab } from "../runtime/mod.ts";
 
 /**
- * Sound stays in its log for many seconds. Left in the slabs of the connection, its few bytes would keep all pictures of
+ * Sound stays in its log for many seconds. Left in the slabs of what received it, its few bytes would keep all pictures of
  * that time in memory; so it is copied to slabs of its own.
  */
 export class SoundSlab {
