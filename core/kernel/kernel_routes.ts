@@ -100,7 +100,11 @@ export function addKernelMetrics({ metrics, streams, sockets, lag, renditionByte
   const single = (name: string, help: string, read: () => number) => gauge(name, help, () => [{ value: read() }]);
   single("process_resident_memory_bytes", "Memory of the process.", () => process.memory().rss);
   single("lenswire_heap_bytes", "Memory used by JavaScript objects.", () => process.memory().heapUsed);
-  single("lenswire_buffer_bytes", "Memory used by buffers, alive or not collected yet.", () => process.memory().external);
+  single(
+    "lenswire_buffer_bytes",
+    "Memory used by buffers, alive or not collected yet.",
+    () => process.memory().external,
+  );
   gauge(
     "lenswire_event_loop_lag_seconds",
     "How late timers came: the newest, and since the last scrape.",

@@ -308,17 +308,17 @@ export class HttpOutlet extends Outlet {
   pump(): void {
     if (!this.#isReady || this.hasEnded) return;
     try {
-      // Piece by piece: what is joined for each viewer would be left to collect.
-      const limit = this.takeBatchLimit();
-      let sent = 0;
-      for (let bytes = this.nextPiece(); bytes; bytes = sent < limit ? this.nextPiece() : undefined) {
-        sent += bytes.length;
-        this.#enqueue(bytes);
-      }
-      if (sent === 0) return;
+      let bytes = this.nextPiece();
+      if (!bytes) return;
       this.#isReady = false;
-      this.bytesSent += sent;
       this.startWaiting();
+      // Piece by piece: what is joined for each viewer would be left to collect.
+      const limit = this.bytesSent + this.takeBatchLimit();
+      while (bytes) {
+        this.bytesSent += bytes.length;
+        this.#enqueue(bytes);
+        bytes = this.bytesSent < limit ? this.nextPiece() : undefined;
+      }
     } catch (error) {
       this.fail(error);
     }

@@ -12,11 +12,11 @@ export default definePlugin({
     ctx.http.get(
       "/api",
       { summary: "Version, config file, RTSP listener", needs: "watch", camera: () => null },
-      ({ request, principal }) => {
+      ({ request, url, principal }) => {
         const rtsp = kernel.rtsp();
         return jsonResponse({
           ...(principal.mayOperate && kernel.configPath !== undefined ? { config_path: kernel.configPath } : {}),
-          host: request.headers.get("host") ?? "",
+          host: request.headers.get("host") ?? url.host,
           lenswire: kernel.lenswireVersion,
           ...(kernel.isOpen ? { open: true } : {}),
           revision: kernel.revision,

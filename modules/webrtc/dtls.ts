@@ -3,7 +3,7 @@
  * keys of the media. Forged, repeated and broken datagrams are counted and change nothing; what ends it before it is
  * connected is time.
  */
-import { Deadline, type SrtpProfile } from "../../core/mod.ts";
+import { Deadline, messageOf, type SrtpProfile } from "../../core/mod.ts";
 import type { Certificate } from "./certificate.ts";
 import { type DtlsRole, type FlightRecord, HandshakeEngine } from "./dtls_engine.ts";
 import { type HandshakeMessage, MessageInbox, MessageType } from "./dtls_inbox.ts";
@@ -130,7 +130,7 @@ export class DtlsSession implements Disposable {
     try {
       this.#begunFlight(await this.#engine.begin());
     } catch (error) {
-      this.#fail(String(error));
+      this.#fail(messageOf(error));
     }
   }
 
@@ -153,29 +153,35 @@ export class DtlsSession implements Disposable {
     if (this.#waiting.length === 1) turns.add(() => this.#step());
   }
 
+  // What costs nothing is dealt with on the way to what does.
   async #step(): Promise<void> {
-    const bytes = this.#waiting[0];
-    if (this.#state === "closed" || !bytes) return;
-    try {
-      await this.#onDatagram(bytes);
-    } catch (error) {
-      this.#refuse(`a message of the handshake makes no sense (${String(error)})`);
+    let hasWorked = false;
+    for (let bytes = this.#waiting[0]; bytes && !hasWorked; bytes = this.#waiting[0]) {
+      try {
+        hasWorked = await this.#onDatagram(bytes);
+      } catch (error) {
+        hasWorked = true;
+        this.#refuse(`a message of the handshake makes no sense: ${messageOf(error)}`);
+      }
+      this.#waiting.shift();
     }
-    this.#waiting.shift();
     if (this.#waiting.length > 0) turns.add(() => this.#step());
   }
 
-  async #onDatagram(bytes: Uint8Array): Promise<void> {
+  /** Answers whether a message was taken, which costs time. */
+  async #onDatagram(bytes: Uint8Array): Promise<boolean> {
     const records = readRecords(bytes);
     if (records.length === 0) this.#dropped++;
     let isRepeat = false;
+    let hasWorked = false;
     for (const record of records) {
       if (record.epoch === 1) isRepeat = this.#onSealed(record) || isRepeat;
       else if (record.epoch === 0 && this.#state === "handshake") isRepeat = this.#onClear(record) || isRepeat;
       else this.#dropped++;
-      await this.#takeMessages();
+      hasWorked = await this.#takeMessages() || hasWorked;
     }
     if (isRepeat) this.#repeat();
+    return hasWorked;
   }
 
   // True: the peer has not got what we sent.
@@ -194,6 +200,8 @@ export class DtlsSession implements Disposable {
       if (this.#early.length < MAX_EARLY) this.#early.push(record);
       return false;
     }
+    // Data channels are not spoken.
+    if (record.type === RecordType.DATA) return false;
     const content = this.#engine.open(record);
     if (!content) this.#dropped++;
     else if (record.type === RecordType.ALERT && this.#state === "connected") this.#end(() => this.#options.onClosed());
@@ -208,7 +216,9 @@ export class DtlsSession implements Disposable {
     if (!this.#hello || fragment[0] !== MessageType.CLIENT_HELLO || this.#certificate) return false;
     const { body } = this.#hello;
     const other = fragment.subarray(12);
-    return other.length === body.length && this.#hellos < MAX_HELLOS && other.some((byte, i) => byte !== body[i]);
+    const isWhole = other.length === ((fragment[1]! << 16) | (fragment[2]! << 8) | fragment[3]!);
+    const isSame = other.length === body.length && other.every((byte, i) => byte === body[i]);
+    return isWhole && !isSame && this.#hellos < MAX_HELLOS;
   }
 
   #startAgain(): void {
@@ -220,12 +230,15 @@ export class DtlsSession implements Disposable {
     this.#engine = this.#newEngine();
   }
 
-  async #takeMessages(): Promise<void> {
+  async #takeMessages(): Promise<boolean> {
+    let hasTaken = false;
     for (let message = this.#inbox.next; message && this.#state === "handshake"; message = this.#inbox.next) {
-      if (!await this.#take(message)) return;
+      if (!await this.#take(message)) return true;
+      hasTaken = true;
       if (!this.#engine.hasKeys) continue;
       for (const record of this.#early.splice(0)) this.#onSealed(record);
     }
+    return hasTaken;
   }
 
   async #take(message: HandshakeMessage): Promise<boolean> {
@@ -337,11 +350,17 @@ export class DtlsSession implements Disposable {
   // RFC 6347 §4.2.4: a flight is sent again until the next one of the peer has begun.
   #transmit(): void {
     this.#send(this.#flight);
+    this.#resendLater();
+  }
+
+  #resendLater(): void {
     this.#stopResending();
     if (this.#state !== "handshake" || this.#flight.length === 0) return;
     this.#resendTimer = setTimeout(() => {
       this.#resendMs = Math.min(this.#resendMs * 2, LAST_RESEND_MS);
-      this.#transmit();
+      // An answer may be among what is waiting for its turn.
+      if (this.#waiting.length === 0) this.#transmit();
+      else this.#resendLater();
     }, this.#resendMs);
   }
 

@@ -133,6 +133,8 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
   /** Takes the credentials of the peer's description; a second time after `restart`. */
   setRemote(remote: RemoteCredentials): void {
     this.#remote = { ...remote, key: encoder.encode(remote.pwd) };
+    // Until now it could not know of us.
+    this.#heardMs = performance.now();
     // A lite agent sends no checks, so the choice is ours.
     this.#role = remote.isLite || remote.isAnswerer ? "controlling" : "controlled";
   }
@@ -321,6 +323,7 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
   }
 
   tick(nowMs: number): void {
+    if (!this.#remote) return;
     const silentMs = nowMs - this.#heardMs;
     if (silentMs >= CLOSE_AFTER_MS) {
       return this.#end(

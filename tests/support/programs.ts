@@ -101,6 +101,7 @@ async function hasGstElement(name: string): Promise<boolean> {
 }
 
 const GST_SERVER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";
+const GST_WEBRTC = "import gi; gi.require_version('GstWebRTC', '1.0'); from gi.repository import GstWebRTC";
 const MODERN = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))";
 
 /** A Python interpreter, and the environment it is to be run with. */
@@ -123,6 +124,11 @@ async function findPython(code: string): Promise<Python | undefined> {
 /** The Python that has the bindings of GStreamer's RTSP server. */
 export function gstPython(): Promise<Python | undefined> {
   return findPython(GST_SERVER);
+}
+
+/** The Python that has the bindings of GStreamer's WebRTC. */
+export function gstWebRtcPython(): Promise<Python | undefined> {
+  return findPython(GST_WEBRTC);
 }
 
 /** A Python of version 3.12 or newer that can make virtual environments. */
@@ -154,6 +160,10 @@ export const PACKAGES: readonly { isThere(): Promise<boolean>; packages: readonl
     isThere: async () => await gstPython() !== undefined,
     packages: ["python3-gi", "gir1.2-gst-rtsp-server-1.0"],
   },
+  {
+    isThere: async () => await hasGstElement("nicesrc") && await gstWebRtcPython() !== undefined,
+    packages: ["gstreamer1.0-nice", "gir1.2-gst-plugins-bad-1.0"],
+  },
   { isThere: hasVlc, packages: ["vlc-bin", "vlc-plugin-base"] },
   { isThere: () => hasProgram("ip", "-Version"), packages: ["iproute2"] },
 ];
@@ -167,6 +177,7 @@ export type Need =
   | "rtspclientsink"
   | "gst-rtsp-server"
   | "openh264enc"
+  | "webrtcbin"
   | "vlc"
   | "vlc with RTSP"
   | "python 3.12"
@@ -202,6 +213,9 @@ async function look(program: Need): Promise<boolean> {
     case "rtspclientsink":
     case "openh264enc":
       return await hasGstElement(program);
+    case "webrtcbin":
+      return await hasGstElement("webrtcbin") && await hasGstElement("nicesrc") &&
+        await hasGstElement("avdec_h264") && await gstWebRtcPython() !== undefined;
     case "gst-rtsp-server":
       return await hasGstElement("x264enc") && await gstPython() !== undefined;
     case "vlc":
