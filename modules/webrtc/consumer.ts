@@ -110,9 +110,8 @@ export class Viewer implements Consumer, PeerRole {
       // A line more than the stream has tracks for: the peer may not get one of them twice.
       if (!this.#outputs.some((output) => output.track === track)) this.#addOutput(this.#sections.get(media)!, track);
     }
-    const { outgoing, incoming } = { outgoing: this.#outgoing(), incoming: this.#incoming() };
-    this.#egress = outgoing;
-    this.#media = new BothWays(outgoing, incoming);
+    this.#egress = this.#outgoing();
+    this.#media = new BothWays(this.#egress, this.#incoming());
     this.#answer();
     attachment.onReplaced = (was, is) => this.#replace(was, is);
   }

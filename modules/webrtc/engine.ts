@@ -163,8 +163,9 @@ export class Engine implements Answering {
         this.#sessions.remove(session.id);
         place[Symbol.dispose]();
         role[Symbol.dispose]();
-        if (session.wasConnected) log.debug("peer left", { ...fieldsOf(offer), reason, id: session.shortId });
-        else if (!offer.signal.aborted) log.warn(`Cannot connect to a peer: ${reason}; see ${HELP}`, fieldsOf(offer));
+        const isLoss = session.hasFailed && !session.wasConnected && !offer.signal.aborted;
+        if (isLoss) log.warn(`Cannot connect to a peer: ${reason}; see ${HELP}`, fieldsOf(offer));
+        else log.debug("peer left", { ...fieldsOf(offer), reason, id: session.shortId });
       },
     });
     for (const candidate of sdp.candidates) session.ice.addRemoteCandidate(candidate);

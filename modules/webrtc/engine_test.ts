@@ -150,3 +150,19 @@ Deno.test("Engine ends its sessions when the stream is removed", async () => {
   assert.equal(it.engine.stats().length, 0);
   await pc.close();
 });
+
+Deno.test("Engine warns of a peer that never came, and of no other end", async () => {
+  await using it = await TestEngine.open(new TestCamera(gives(VP8)));
+  const pc = weriftPeer([VP8]);
+  pc.addTransceiver("video", { direction: "recvonly" });
+  const sdp = await offerOf(pc);
+  const warnings = () => it.lines.filter((line) => line.startsWith("warn Cannot connect"));
+  (await it.engine.accept(it.offer(sdp))).close("another offer took its place");
+  assert.deepEqual(warnings(), []);
+  const silent = it.engine.accept(it.offer(sdp));
+  const session = (await silent) as unknown as { session: { onClosed(reason: string): void } };
+  session.session.onClosed("no check of the peer arrived");
+  assert.match(warnings()[0]!, /no check of the peer arrived; see "Why can't I connect".*"stream":"cam"/);
+  assert.equal(warnings().length, 1);
+  await pc.close();
+});

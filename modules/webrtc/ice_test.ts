@@ -135,13 +135,13 @@ Deno.test("IceSession pauses, asks for life, goes on, and ends when nothing come
   await peer.checks.take();
   session.tick(heardMs + PAUSE_AFTER_MS - 1);
   assert.equal(session.state, "connected");
-  session.tick(heardMs + PAUSE_AFTER_MS);
+  session.tick(heardMs + PAUSE_AFTER_MS + 1);
   assert.equal(session.state, "paused");
   assert.equal(session.send(DATA), false);
   await peer.check({ session }, it.at);
   assert.equal(session.state, "connected");
   session.heard(session.selected!, heardMs + 10_000);
-  session.tick(heardMs + 10_000 + CLOSE_AFTER_MS);
+  session.tick(heardMs + 10_000 + CLOSE_AFTER_MS + 1);
   assert.match(await owner.closed.take(), /nothing came from the peer for 14 s/);
   assert.deepEqual(owner.states, ["connected", "paused", "connected"]);
   assert.equal(it.hub.size, 0);
@@ -152,7 +152,7 @@ Deno.test("IceSession pauses, asks for life, goes on, and ends when nothing come
 Deno.test("IceSession ends when no check ever comes", async () => {
   using it = server();
   const { session, owner } = testSession(it.hub, it.udp);
-  session.tick(session.lastHeardMs + CLOSE_AFTER_MS);
+  session.tick(session.lastHeardMs + CLOSE_AFTER_MS + 1);
   assert.match(await owner.closed.take(), /no check of the peer arrived/);
 });
 

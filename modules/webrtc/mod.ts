@@ -56,10 +56,9 @@ export default definePlugin<WebRtcConfig>({
     ctx.metrics.gauge("webrtc_sessions", "WebRTC peers that are connected or connecting", () => [
       { value: transport.stats.sessions },
     ]);
-    // Sources do not share the server's port: a source may be this very server.
-    let dialling: Promise<IceTransport> | undefined;
-    const outgoing = () =>
-      dialling ??= IceTransport.open({
+    // One for each source: two ports can carry one session only, and a server has one port for all.
+    const openTransport = () =>
+      IceTransport.open({
         listen: "",
         candidates: [],
         filters: {},
@@ -67,11 +66,10 @@ export default definePlugin<WebRtcConfig>({
         log: ctx.log,
         openListener: ctx.listen,
       });
-    ctx.defer(async () => (await dialling)?.[Symbol.dispose]());
     ctx.source("webrtc", {
       open: async (source, io) => {
         const { openWebRtcSource } = await import("./client/mod.ts");
-        return await openWebRtcSource(source, io, { transport: await outgoing(), accel: accel.open() });
+        return await openWebRtcSource(source, io, { openTransport, accel: accel.open() });
       },
     });
     ctx.provide("webrtc", { addCandidate: (address: string) => transport.addCandidate(address), engine });

@@ -59,6 +59,7 @@ export class PeerSession implements IceHandlers, MediaLink {
   #bytesSent = 0;
   #bytesReceived = 0;
   #reason = "";
+  #hasFailed = false;
 
   constructor(options: PeerSessionOptions) {
     const { transport, remote } = options;
@@ -80,7 +81,7 @@ export class PeerSession implements IceHandlers, MediaLink {
       onConnected: (keys) => this.#onKeys(keys),
       // Until the handshake is over or has failed the session has a deadline: that of the handshake.
       onFailed: (reason) =>
-        this.close(this.#path ? reason : "no check of the peer arrived, none of our candidates can be reached"),
+        this.#fail(this.#path ? reason : "no check of the peer arrived, none of our candidates can be reached"),
       onClosed: () => this.close("the peer closed the connection"),
     });
   }
@@ -90,6 +91,10 @@ export class PeerSession implements IceHandlers, MediaLink {
   }
   get wasConnected(): boolean {
     return this.#connectedMs > 0;
+  }
+  /** It ended by itself, against the will of both sides. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
   /** What the log calls it: not enough to close it. */
   get shortId(): string {
@@ -185,6 +190,11 @@ export class PeerSession implements IceHandlers, MediaLink {
 
   /** ICE is told that the peer is gone. */
   onClosed(reason: string): void {
+    this.#fail(reason);
+  }
+
+  #fail(reason: string): void {
+    this.#hasFailed = true;
     this.close(reason);
   }
 

@@ -9,7 +9,7 @@ import { BROWSER_TEST, chromium, PlayerPage } from "./page.ts";
 import { vlcPlays } from "./vlc.ts";
 
 /** Keyframes are so far apart that who waits for one is found out. */
-const GOP = 125;
+const GOP = 100;
 const GOP_MS = GOP * 40;
 /** A picture is this young when it is the newest: encoding, sending, decoding on a busy machine. */
 const NEWEST_MS = 450;
@@ -22,12 +22,12 @@ async function clockServer() {
   const guide = new MseClient(server.api, "src=cam");
   return {
     server,
-    /** Resolves a second or more after a keyframe, more than two before the next one. */
+    /** Resolves more than a second after a keyframe, and two before the next one. */
     async midGop(): Promise<void> {
       await guide.until(() => guide.pieces.some(({ hasKeyframe }) => hasKeyframe));
       for (;;) {
         const since = guide.pieces.length - 1 - guide.pieces.findLastIndex(({ hasKeyframe }) => hasKeyframe);
-        if (since > 25 && since < 60) return;
+        if (since > 25 && since < 45) return;
         await guide.more(1);
       }
     },

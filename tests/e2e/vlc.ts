@@ -12,7 +12,7 @@ export interface VlcOutput extends AsyncDisposable {
 const LIMIT_MS = 15_000;
 
 /** Has VLC play an address. */
-export async function vlcPlays(url: string): Promise<VlcOutput> {
+export async function vlcPlays(url: string, ...options: readonly string[]): Promise<VlcOutput> {
   const folder = await Deno.makeTempDir();
   await Deno.chmod(folder, 0o777);
   const pipe = `${folder}/pictures`;
@@ -20,7 +20,7 @@ export async function vlcPlays(url: string): Promise<VlcOutput> {
   // VLC opens its output more than once: a writer that stays keeps the pipe from ending in between.
   const reader = start("sh", ["-c", 'exec 3<>"$1" && exec cat "$1"', "sh", pipe]);
   const output = ["--vout", "yuv", "--yuv-file", pipe, "--aout", "dummy", "--network-caching", "200"];
-  const vlc = start("cvlc", ["-q", ...output, url], { asNobody: true, env: { HOME: folder } });
+  const vlc = start("cvlc", ["-q", ...output, ...options, url], { asNobody: true, env: { HOME: folder } });
   const limit = setTimeout(() => reader.kill(), LIMIT_MS);
   vlc.status.then(() => reader.kill());
   return {

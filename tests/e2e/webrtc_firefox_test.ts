@@ -20,9 +20,16 @@ Deno.test(
     await until(async () => (await server.json<{ producers: unknown[] }>("/api/streams?src=cam")).producers.length > 0);
     await using firefox = await openFirefox();
     const rtc = await rtcPage(firefox, server.api);
-    for (const index of [await rtc.whep("cam"), await rtc.socket("cam"), await rtc.socket("cam", true)]) {
+    const ways = [
+      { protocol: "http+udp", connect: () => rtc.whep("cam") },
+      { protocol: "ws+udp", connect: () => rtc.socket("cam") },
+      { protocol: "ws+tcp", connect: () => rtc.socket("cam", true) },
+    ];
+    for (const { protocol, connect } of ways) {
+      const index = await connect();
       const report = await decoded(rtc, index, 30);
       assert.equal(report.connection, "connected");
+      assert.equal((await consumers(server, "cam")).at(-1)!.protocol, protocol);
       await until(async () => (figures(await rtc.report(index), "audio").totalAudioEnergy ?? 0) > 0.001);
       await rtc.close(index);
     }

@@ -139,43 +139,37 @@ export class Watched implements AsyncDisposable {
 /** Opens sources as the module does, on loopback. */
 export class SourceOpener implements Disposable {
   readonly warnings: string[] = [];
-  readonly #transport: IceTransport;
+  readonly #transports: IceTransport[] = [];
   readonly #accel = openAccel("off");
 
-  private constructor(transport: IceTransport) {
-    this.#transport = transport;
-  }
-
-  static async create(): Promise<SourceOpener> {
-    return new SourceOpener(
-      await IceTransport.open({
+  async open(source: string, signal: AbortSignal = new AbortController().signal): Promise<Producer> {
+    const log = { ...silentLogger, warn: (message: string) => void this.warnings.push(message) };
+    const io = { signal, log, stream: "cam", wanted: [], wantsSpeaker: false };
+    const openTransport = async () => {
+      const transport = await IceTransport.open({
         listen: "127.0.0.1:0/udp",
         candidates: [],
         filters: {},
         serverUrls: [],
         log: silentLogger,
         openListener: () => Promise.reject(new Error("The test has no TCP")),
-      }),
-    );
-  }
-
-  async open(source: string, signal: AbortSignal = new AbortController().signal): Promise<Producer> {
-    const log = { ...silentLogger, warn: (message: string) => void this.warnings.push(message) };
-    const io = { signal, log, stream: "cam", wanted: [], wantsSpeaker: false };
-    return await openWebRtcSource(parseSourceUrl(source), io, { transport: this.#transport, accel: this.#accel });
+      });
+      this.#transports.push(transport);
+      return transport;
+    };
+    return await openWebRtcSource(parseSourceUrl(source), io, { openTransport, accel: this.#accel });
   }
 
   async watch(source: string): Promise<Watched> {
     return new Watched(await this.open(source));
   }
 
-  /** Sessions that are open. */
-  get sessions(): number {
-    return this.#transport.stats.sessions;
+  /** Sessions and sockets that are open. */
+  get leftovers(): number {
+    return this.#transports.reduce((sum, { stats, udpAddresses }) => sum + stats.sessions + udpAddresses.length, 0);
   }
 
   [Symbol.dispose](): void {
-    this.#transport[Symbol.dispose]();
     this.#accel[Symbol.dispose]();
   }
 }

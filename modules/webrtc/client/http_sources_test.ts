@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { codec } from "../../../core/mod.ts";
 import { makeCertificate } from "../certificate.ts";
+import { TestCamera, TestEngine } from "../engine_testing.ts";
 import { FakeCamera, FakeServer, FakeSocket, PICTURE, SourceOpener, withoutCandidates } from "./client_testing.ts";
 import { repairAnswer } from "./creality.ts";
 
@@ -11,7 +13,7 @@ function base64(text: string): string {
 
 Deno.test("A WHEP source is asked with a complete offer, watched, and left with a DELETE", async () => {
   await using camera = new FakeCamera();
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using server = new FakeServer(async ({ method, body }) =>
     method === "POST"
       ? new Response(await camera.answer(body), { status: 201, headers: { location: "/session/7?x=1" } })
@@ -41,11 +43,28 @@ Deno.test("A WHEP source is asked with a complete offer, watched, and left with 
   }
   await server.until(2);
   assert.deepEqual([server.got[1]!.method, server.got[1]!.path], ["DELETE", "/session/7?x=1"]);
-  assert.equal(sources.sessions, 0);
+  assert.equal(sources.leftovers, 0);
+});
+
+Deno.test("Two sources of one server, which is ours and has one port for all, do not get into each other's way", async () => {
+  const camera = new TestCamera({ kind: "video", direction: "recvonly", codecs: [codec("VP8")] });
+  await using it = await TestEngine.open(camera);
+  using sources = new SourceOpener();
+  await using server = new FakeServer(async ({ body }) =>
+    new Response((await it.engine.accept(it.offer(body))).answer, { status: 201 })
+  );
+  const source = `webrtc:http://${server.host}/api/webrtc?src=cam`;
+  await using one = await sources.watch(source);
+  await using other = await sources.watch(source);
+  // A keyframe as far as anybody looks at it, of 16 × 16.
+  const picture = Uint8Array.of(0x10, 0, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0, 1, 2, 3, 4);
+  await camera.feed(picture);
+  assert.deepEqual(new Uint8Array(await one.first("video")), picture);
+  assert.deepEqual(new Uint8Array(await other.first("video")), picture);
 });
 
 Deno.test("A WHEP source that refuses is told apart by its status", async () => {
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   const statuses = [401, 404, 500];
   await using server = new FakeServer((_got, index) =>
     new Response("no stream is there", { status: statuses[index]! })
@@ -54,11 +73,11 @@ Deno.test("A WHEP source that refuses is told apart by its status", async () => 
   await assert.rejects(open(), { code: "UNAUTHORIZED", message: /answered 401: check user and password/ });
   await assert.rejects(open(), { code: "NOT_FOUND", message: /answered 404: no stream is there/ });
   await assert.rejects(open(), (error: Error) => /answered 500/.test(error.message) && !/secret/.test(error.message));
-  assert.equal(sources.sessions, 0);
+  assert.equal(sources.leftovers, 0);
 });
 
 Deno.test("A WHEP source that answers nonsense, or is not there, is an error that says so", async () => {
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using server = new FakeServer(() => new Response("<html>", { status: 201, headers: { location: "/s" } }));
   await assert.rejects(sources.open(`webrtc:http://${server.host}/whep`), {
     code: "PROTOCOL",
@@ -71,11 +90,11 @@ Deno.test("A WHEP source that answers nonsense, or is not there, is an error tha
   const { host } = gone;
   await gone[Symbol.asyncDispose]();
   await assert.rejects(sources.open(`webrtc:http://${host}/whep`), { code: "OFFLINE", message: /cannot reach/ });
-  assert.equal(sources.sessions, 0);
+  assert.equal(sources.leftovers, 0);
 });
 
 Deno.test("A source is given up when nobody wants it any more", async () => {
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   const asked = Promise.withResolvers<void>();
   await using server = new FakeServer(async ({ method }) => {
     asked.resolve();
@@ -92,7 +111,7 @@ Deno.test("A source is given up when nobody wants it any more", async () => {
   await asked.promise;
   controller.abort(new Error("Nobody watches"));
   await assert.rejects(opening, /Nobody watches/);
-  assert.equal(sources.sessions, 0);
+  assert.equal(sources.leftovers, 0);
 });
 
 Deno.test("Quirk(Creality K1): the answer's first encoding and its double description are left out", async () => {
@@ -119,7 +138,7 @@ Deno.test("Quirk(Creality K1): the answer's first encoding and its double descri
   );
   assert.equal(repairAnswer(""), "");
   await using camera = new FakeCamera(false);
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using server = new FakeServer(async ({ body }) => {
     const { type, sdp } = JSON.parse(decoder.decode(Uint8Array.fromBase64(body)));
     assert.equal(type, "offer");
@@ -139,7 +158,7 @@ Deno.test("Quirk(Creality K1): the answer's first encoding and its double descri
 
 Deno.test("A Milestone source logs in, answers the server's offer, and checks no certificate of an address", async () => {
   await using camera = new FakeCamera();
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   const { identity: { certPem: cert, keyPem: key } } = await makeCertificate();
   await using server = new FakeServer(async ({ method, path, body }) => {
     if (path === "/api/IDP/connect/token") return Response.json({ access_token: "secret" });
@@ -169,7 +188,7 @@ Deno.test("A Milestone source logs in, answers the server's offer, and checks no
 });
 
 Deno.test("A Milestone source says what is wrong with its login or its options", async () => {
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using server = new FakeServer(() => new Response("{}", { status: 401 }));
   const source = `webrtc:http://${server.host}#format=milestone`;
   await assert.rejects(sources.open(source), { code: "BAD_SOURCE", message: /cameraId/ });
@@ -178,7 +197,7 @@ Deno.test("A Milestone source says what is wrong with its login or its options",
 
 Deno.test("A source of the Wyze bridge finds its channel by asking the bridge", async () => {
   await using camera = new FakeCamera();
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using channel = new FakeSocket(async (message, send) => {
     if (message?.["action"] !== "SDP_OFFER") return;
     const offer = JSON.parse(decoder.decode(Uint8Array.fromBase64(String(message["messagePayload"]))));

@@ -13,9 +13,10 @@ import { WebRtcProducer } from "./producer.ts";
 import { type ClientFormat, parseClientTarget } from "./target.ts";
 import { dialWhep } from "./whep.ts";
 
-/** What sources share with the server: its port, and what it encrypts with. */
+/** What connections are made of. */
 export interface ClientMeans {
-  readonly transport: IceTransport;
+  /** Opens sockets for one source, which closes them. */
+  readonly openTransport: () => Promise<IceTransport>;
   readonly accel: Accel;
 }
 
@@ -38,7 +39,8 @@ export async function openWebRtcSource(source: SourceUrl, io: OpenIo, means: Cli
   const target = parseClientTarget(source);
   const late = () => new StreamError("TIMEOUT", `webrtc: ${target.shown} did not connect in ${CONNECT_MS / 1000} s`);
   using limit = timeLimit(CONNECT_MS, late, io.signal);
-  const peer = new ClientPeer({ ...means, certificate: await makeCertificate() });
+  const certificate = await makeCertificate();
+  const peer = new ClientPeer({ certificate, accel: means.accel, transport: await means.openTransport() });
   let leave: (() => Promise<void>) | undefined;
   try {
     leave = await DIALS[target.format]({ target, peer, signal: limit.signal, warn: (message) => io.log.warn(message) });

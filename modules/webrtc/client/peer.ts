@@ -1,5 +1,4 @@
-import { messageOf, StreamError } from "../../../core/mod.ts";
-import type { Accel } from "../../../core/mod.ts";
+import { type Accel, messageOf, StreamError } from "../../../core/mod.ts";
 import type { Certificate } from "../certificate.ts";
 import type { IceTransport } from "../ice_transport.ts";
 import { type Fingerprint, type OfferSdp, type OfferSection, readOffer } from "../sdp.ts";
@@ -10,6 +9,7 @@ import { acceptedLines, codecsOf, type OfferedLine, writeOffer } from "./offer.t
 
 /** What connections are made of. */
 export interface PeerMeans {
+  /** The peer's own: it closes it. */
   readonly transport: IceTransport;
   readonly accel: Accel;
   readonly certificate: Certificate;
@@ -136,6 +136,7 @@ export class ClientPeer implements Disposable {
   [Symbol.dispose](): void {
     this.session.close("it is not needed any more");
     this.media[Symbol.dispose]();
+    this.#means.transport[Symbol.dispose]();
   }
 }
 

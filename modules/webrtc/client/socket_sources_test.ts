@@ -14,7 +14,7 @@ function unpack(message: Readonly<Record<string, unknown>>): Readonly<Record<str
 
 Deno.test("A go2rtc source trickles both ways, is watched and talked to", async () => {
   await using camera = new FakeCamera();
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using server = new FakeSocket(async (message, send) => {
     if (message?.["type"] === "webrtc/candidate") return await camera.addCandidate(String(message["value"]));
     if (message?.["type"] !== "webrtc/offer") return;
@@ -58,7 +58,7 @@ Deno.test("A go2rtc source trickles both ways, is watched and talked to", async 
 });
 
 Deno.test("A go2rtc source passes on what the server complains of", async () => {
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using server = new FakeSocket((message, send) => {
     if (message?.["type"] === "webrtc/offer") send({ type: "error", value: "webrtc/offer: stream not found" });
   });
@@ -66,11 +66,11 @@ Deno.test("A go2rtc source passes on what the server complains of", async () => 
     code: "REFUSED",
     message: /: webrtc\/offer: stream not found$/,
   });
-  assert.equal(sources.sessions, 0);
+  assert.equal(sources.leftovers, 0);
 });
 
 Deno.test("A source whose socket is refused or closed is an error that says so", async () => {
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using server = new FakeSocket((message) => {
     if (message) server[Symbol.asyncDispose]();
   });
@@ -90,12 +90,12 @@ Deno.test("A source whose socket is refused or closed is an error that says so",
   });
   await refusing.shutdown();
   await assert.rejects(sources.open(url), { code: "OFFLINE" });
-  assert.equal(sources.sessions, 0);
+  assert.equal(sources.leftovers, 0);
 });
 
 Deno.test("A Kinesis source packs its messages, and passes over those of the service that mean nothing", async () => {
   await using camera = new FakeCamera();
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using server = new FakeSocket(async (message, send) => {
     if (!message) return;
     const { candidate, sdp } = unpack(message);
@@ -128,7 +128,7 @@ Deno.test("A Kinesis source packs its messages, and passes over those of the ser
 
 Deno.test("A SwitchBot source offers pictures only, and says how good they are to be", async () => {
   await using camera = new FakeCamera(false);
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   await using server = new FakeSocket(async (message, send) => {
     if (message?.["action"] !== "SDP_OFFER") return;
     const sdp = await camera.answer(String(unpack(message)["sdp"]));
@@ -146,7 +146,7 @@ Deno.test("A SwitchBot source offers pictures only, and says how good they are t
 
 Deno.test("Quirk(OpenIPC firmware): the camera makes the offer, in a message that is called answer", async () => {
   await using camera = new FakeCamera();
-  using sources = await SourceOpener.create();
+  using sources = new SourceOpener();
   let saidBefore = -1;
   await using server = new FakeSocket(async (message, send) => {
     if (message?.["req"] === "answer") {
