@@ -2,7 +2,7 @@ import type { Principal } from "../access/types.ts";
 import { parseSourceUrl } from "../net/source_url.ts";
 import { redactUrls, StreamError } from "../util/errors.ts";
 import { dotOf } from "./dot.ts";
-import { checkSource } from "./entry.ts";
+import { checkSource, checkSources } from "./entry.ts";
 import { consumerJson, streamJson } from "./json.ts";
 import type { Keepers } from "./keepers.ts";
 import { type Preload, preloadQuery } from "./preload.ts";
@@ -60,7 +60,7 @@ export class Control implements StreamsControl {
     const existing = table.isAlias(name) ? undefined : table.find(name);
     const isSame = existing !== undefined && isEqual(existing.sources, sources);
     if (isSame && table.originOf(existing) === "config") return;
-    for (const source of sources) checkSource(source, registry, principal.isTrusted);
+    checkSources(sources, registry, principal.isTrusted);
     const entry = { sources: [...sources], problems: [] };
     const stream = existing ?? table.add(name, entry, "api", principal.isTrusted);
     if (existing && !isSame) table.change(existing, entry, principal.isTrusted);

@@ -92,11 +92,35 @@ export function parseSourceText(text: string): SourceText {
 /** Refuses a source that may not come through the API (contract §2.8); answers silently when it may. */
 export function checkSource(text: string, registry: SourceRegistry, isTrusted: boolean): void {
   if (text === "") throw new StreamError("BAD_SOURCE", "streams: source empty");
+  if (!isServed(text, registry)) throw new StreamError("UNSUPPORTED_SCHEME", "streams: source not supported");
+  checkTrust(text, registry, isTrusted);
+}
+
+/** As {@linkcode checkSource}, for all sources of a stream. */
+export function checkSources(texts: readonly string[], registry: SourceRegistry, isTrusted: boolean): void {
+  const hasServed = texts.some((text) => isServed(text, registry));
+  for (const text of texts) {
+    // Quirk(Home Assistant): each camera it adds has "ffmpeg:<camera>#audio=opus…" beside its own address; without a
+    // module for that, the camera is to play all the same.
+    if (hasServed && isTranscoder(text)) checkTrust(text, registry, isTrusted);
+    else checkSource(text, registry, isTrusted);
+  }
+}
+
+function isServed(text: string, registry: SourceRegistry): boolean {
   const { scheme } = parseSourceUrl(text);
-  const isKnown = scheme !== "" && (registry.source(scheme) !== undefined || registry.redirect(scheme) !== undefined);
-  if (!isKnown) throw new StreamError("UNSUPPORTED_SCHEME", "streams: source not supported");
+  return scheme !== "" && (registry.source(scheme) !== undefined || registry.redirect(scheme) !== undefined);
+}
+
+function isTranscoder(text: string): boolean {
+  return parseSourceUrl(text).scheme === "ffmpeg";
+}
+
+function checkTrust(text: string, registry: SourceRegistry, isTrusted: boolean): void {
   if (isTrusted) return;
-  if (registry.isTrusted(scheme)) throw new StreamError("UNTRUSTED_SOURCE", "streams: source from insecure producer");
+  if (registry.isTrusted(parseSourceUrl(text).scheme)) {
+    throw new StreamError("UNTRUSTED_SOURCE", "streams: source from insecure producer");
+  }
   if (/\s/.test(text) && !isHarmlessRaw(text)) {
     throw new StreamError("UNTRUSTED_SOURCE", "streams: source with spaces may be insecure");
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkSource, parseEntry, parseSeconds, parseSourceText } from "./entry.ts";
+import { checkSource, checkSources, parseEntry, parseSeconds, parseSourceText } from "./entry.ts";
 import { FakeRegistry } from "./testing.ts";
 
 Deno.test("parseEntry() reads every form of the contract", () => {
@@ -74,4 +74,14 @@ Deno.test("Quirk(Home Assistant): turns of the picture come as #raw with a space
   }
   refuses("fake:a b#raw=-vf vflip", false, "streams: source with spaces may be insecure");
   refuses("fake:a#raw=-vf vflip -y /x", false, "streams: source with spaces may be insecure");
+});
+
+Deno.test("checkSources() Quirk(Home Assistant): a transcoder nobody serves may stand beside a camera", () => {
+  const registry = new FakeRegistry();
+  const check = (...texts: string[]) => checkSources(texts, registry, false);
+  check("fake:camera.hall", "ffmpeg:camera.hall#audio=opus#query=log_level=debug");
+  assert.throws(() => check("ffmpeg:camera.hall#audio=opus"), { message: "streams: source not supported" });
+  assert.throws(() => check("fake:a", "gopher:a"), { message: "streams: source not supported" });
+  assert.throws(() => check("fake:a", "ffmpeg:a#raw=-i x"), { message: /spaces/ });
+  assert.throws(() => check("fake:a", "exec:rm"), { name: "StreamError" });
 });
