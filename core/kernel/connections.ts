@@ -12,6 +12,8 @@ export interface ListenOptions {
   /** The module, for messages: its address is `<name>.listen` in the config. */
   readonly name: string;
   readonly log: Logger;
+  /** The log's line about it. */
+  readonly logged?: string;
   readonly maxConnections?: number;
 }
 
@@ -37,7 +39,7 @@ export class ConnectionListener implements StreamListener {
     this.#log = options.log;
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
     const addr = address.endsWith(":0") ? `${address.slice(0, -1)}${this.address.port}` : address;
-    this.#log.info("listen", { addr });
+    this.#log.info(options.logged ?? "listen", { addr });
     this.#accept();
   }
 

@@ -116,11 +116,12 @@ export interface PluginContext<Config = unknown> {
   socket(type: string, options: { needs: Need; summary: string }, handler: SocketHandler): void;
   /**
    * Listens for byte streams and owns each connection's task: errors are logged, never lost. `address` is the contract's
-   * form, `":8554"` or `"127.0.0.1:8554"`.
+   * form, `":8554"` or `"127.0.0.1:8554"`; `logged` is the log's line about it, `listen` by default.
    */
   listen(
     address: string,
     serve: (conn: StreamConn, peer: Peer, signal: AbortSignal) => Promise<void>,
+    logged?: string,
   ): Promise<StreamListener>;
   /** Who a peer outside HTTP is: by its address, and by the login it showed if any. `undefined`: wrong login. */
   identify(peer: Peer, login?: { username: string; password: string }): Principal | undefined;

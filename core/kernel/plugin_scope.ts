@@ -72,9 +72,9 @@ export class PluginScope {
       redirect: (schemes, one) => register(schemes, (scheme) => registry.redirects.add(scheme, one, name)),
       sniffer: (label, sniffer) => this.#add(() => registry.sniffers.add(label, sniffer, name)),
       socket: (type, options, handler) => this.#add(() => sockets.add(type, options, handler, name)),
-      listen: async (address, serve) => {
+      listen: async (address, serve, logged = "listen") => {
         this.#requireOpen();
-        const listener = new ConnectionListener(address, serve, { name, log: this.#log });
+        const listener = new ConnectionListener(address, serve, { name, log: this.#log, logged });
         this.#undo.push(() => listener.stop());
         return await Promise.resolve(listener);
       },

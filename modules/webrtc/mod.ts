@@ -21,7 +21,7 @@ export default definePlugin<WebRtcConfig>({
       filters,
       serverUrls: iceServers.flatMap(({ urls }) => urls),
       log: ctx.log,
-      openListener: ctx.listen,
+      openListener: (address, serve) => ctx.listen(address, serve, "listen tcp"),
       batchOf: accel.batchOf,
     });
     ctx.defer(() => {
