@@ -34,9 +34,13 @@ async function run(options: BenchOptions): Promise<Map<string, Verdict[]>> {
   for (const scenario of SCENARIOS) {
     if (options.scenarios.length > 0 && !options.scenarios.includes(scenario.name)) continue;
     console.log(`${scenario.name}: ${scenario.title(options)}`);
-    const figures = await scenario.run(options);
-    const peers = options.peer === undefined ? [] : await scenario.run({ ...options, command: options.peer });
-    report(scenario.name, judge(figures, peers));
+    try {
+      const figures = await scenario.run(options);
+      const peers = options.peer === undefined ? [] : await scenario.run({ ...options, command: options.peer });
+      report(scenario.name, judge(figures, peers));
+    } catch (error) {
+      report(scenario.name, judge([{ what: `failed: ${(error as Error).message}`, value: NaN, unit: "", atMost: 0 }]));
+    }
   }
   return found;
 }
@@ -71,5 +75,5 @@ const found = await run(options);
 await remember(options.history, options, found);
 const all = [...found.values()].flat();
 const missed = all.filter(({ held }) => held === false).length;
-console.log(`${all.filter(({ held }) => held === true).length} bars held, ${missed} missed`);
+console.log(`Bars held: ${all.filter(({ held }) => held === true).length}, missed: ${missed}`);
 Deno.exit(missed === 0 ? 0 : 1);

@@ -6,6 +6,7 @@ import type { PublishCalls } from "./publish_worker.ts";
 import { Remote } from "./remote.ts";
 import { ServerUnderTest } from "./server.ts";
 import type { GroupResult, ViewCalls } from "./view_worker.ts";
+import { type Point, slope } from "./stats.ts";
 import type { Protocol } from "./viewer.ts";
 
 /** A camera as most are: 720p, a keyframe every two seconds. */
@@ -14,6 +15,8 @@ export const CAMERA: CameraOptions = { bitsPerSecond: 2_000_000, fps: 25, gop: 5
 /** How long cameras and viewers play before anything is measured: code gets compiled, memory finds its level. */
 const SETTLE_MS = 3000;
 
+const MB = 2 ** 20;
+
 /** What was seen in a window of time. */
 export interface Window {
   readonly groups: readonly GroupResult[];
@@ -21,9 +24,41 @@ export interface Window {
   readonly cpuMs: number;
   readonly highestMb: number;
   readonly rssMb: number;
-  readonly metrics: Metrics;
+  /** The most that logs and wire forms held: it goes up and down with the groups of pictures. */
+  readonly logMb: number;
+  readonly renditionMb: number;
+  readonly lagP99Ms: number;
+  /** How fast the JavaScript heap grew, in MB a minute. */
+  readonly heapSlope: number;
   /** What the cameras and viewers themselves used, as a share of one core. */
   readonly loadShare: number;
+}
+
+const SCRAPE_EVERY_MS = 1000;
+
+/** Asks a server for its metrics again and again. */
+class MetricsWatch implements Disposable {
+  readonly #scrapes: { readonly atMs: number; readonly metrics: Metrics }[] = [];
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(server: ServerUnderTest) {
+    this.#timer = setInterval(() => {
+      const atMs = performance.now();
+      server.metrics().then((metrics) => this.#scrapes.push({ atMs, metrics }), () => {
+        // A server that does not answer shows in everything else.
+      });
+    }, SCRAPE_EVERY_MS);
+  }
+  mostMb(name: string): number {
+    return Math.max(...this.points(name).map(({ value }) => value));
+  }
+  /** MB by minutes. */
+  points(name: string): Point[] {
+    return this.#scrapes.map(({ atMs, metrics }) => ({ at: atMs / 60_000, value: (metrics.get(name) ?? NaN) / MB }));
+  }
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
 }
 
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -80,8 +115,8 @@ export class Rig implements AsyncDisposable {
 
   /** Watches the server and these groups of viewers. Rejects when a camera was cut off meanwhile. */
   async measure(groups: readonly string[], seconds: number): Promise<Window> {
-    await this.server.metrics();
     using watch = new UsageWatch(this.server.pid);
+    using scrapes = new MetricsWatch(this.server);
     const [from, loadFrom] = await Promise.all([usageOf(this.server.pid), usageOf(Deno.pid)]);
     const results = await this.viewers.call("measure", groups, seconds * 1000);
     const [to, loadTo] = await Promise.all([usageOf(this.server.pid), usageOf(Deno.pid)]);
@@ -92,7 +127,10 @@ export class Rig implements AsyncDisposable {
       cpuMs: cpuRate(from, to),
       highestMb: Math.max(watch.highestMb, to.rssMb),
       rssMb: to.rssMb,
-      metrics: await this.server.metrics(),
+      logMb: scrapes.mostMb(METRIC.logBytes),
+      renditionMb: scrapes.mostMb(METRIC.renditionBytes),
+      lagP99Ms: ((await this.server.metrics()).get(METRIC.lagP99) ?? NaN) * 1000,
+      heapSlope: slope(scrapes.points(METRIC.heapBytes)),
       loadShare: cpuRate(loadFrom, loadTo) / 1000,
     };
   }
@@ -106,18 +144,4 @@ export class Rig implements AsyncDisposable {
     this.cameras[Symbol.dispose]();
     await this.server[Symbol.asyncDispose]();
   }
-}
-
-const MB = 2 ** 20;
-
-export function logMb(metrics: Metrics): number {
-  return (metrics.get(METRIC.logBytes) ?? NaN) / MB;
-}
-
-export function renditionMb(metrics: Metrics): number {
-  return (metrics.get(METRIC.renditionBytes) ?? NaN) / MB;
-}
-
-export function lagP99Ms(metrics: Metrics): number {
-  return (metrics.get(METRIC.lagP99) ?? NaN) * 1000;
 }

@@ -1,6 +1,6 @@
 import type { Figure } from "./figure.ts";
 import { cpuRate, usageOf } from "./process_meter.ts";
-import { CAMERA, lagP99Ms, logMb, pause, renditionMb, Rig, type Window } from "./rig.ts";
+import { CAMERA, pause, Rig, type Window } from "./rig.ts";
 import { ServerUnderTest } from "./server.ts";
 import { median, percentile } from "./stats.ts";
 import type { Protocol } from "./viewer.ts";
@@ -25,10 +25,10 @@ export interface Scenario {
 const FULL_FPS = 24.5;
 const LEAVE_LIMIT_S = 30;
 
-function memoryFigures({ metrics }: Window): Figure[] {
+function memoryFigures({ logMb, renditionMb }: Window): Figure[] {
   return [
-    { what: "frames in the logs", value: logMb(metrics), unit: "MB" },
-    { what: "their wire forms", value: renditionMb(metrics), unit: "MB" },
+    { what: "frames in the logs", value: logMb, unit: "MB" },
+    { what: "their wire forms", value: renditionMb, unit: "MB" },
   ];
 }
 
@@ -74,7 +74,7 @@ function fanOut(protocol: Protocol): Scenario {
         { what: "latency p50", value: group!.p50Ms, ...latency },
         { what: "latency p99", value: group!.p99Ms, ...latency },
         { what: "pictures of the worst viewer", value: group!.worstFps, unit: "fps", atLeast: FULL_FPS },
-        { what: "event loop lag p99", value: lagP99Ms(window.metrics), unit: "ms" },
+        { what: "event loop lag p99", value: window.lagP99Ms, unit: "ms" },
         { what: "memory", value: window.highestMb, unit: "MB", ...(memoryMb ? { atMost: memoryMb } : {}) },
         ...memoryFigures(window),
         await afterLeaving(rig, beforeMb),
@@ -105,7 +105,7 @@ const ingest: Scenario = {
       await rig.settle();
       const window = await rig.measure([], isQuick ? 5 : 15);
       const how = isPerPacket ? ", a write for each packet" : "";
-      const held = logMb(window.metrics) + renditionMb(window.metrics);
+      const held = window.logMb + window.renditionMb;
       figures.push(
         {
           what: `CPU for each camera and second${how}`,
@@ -120,8 +120,8 @@ const ingest: Scenario = {
           unit: "MB",
           ...(Number.isNaN(held) ? {} : { atMost: 90 + 3 * held }),
         },
-        { what: `frames in the logs${how}`, value: logMb(window.metrics), unit: "MB" },
-        { what: `event loop lag p99${how}`, value: lagP99Ms(window.metrics), unit: "ms" },
+        { what: `frames in the logs${how}`, value: window.logMb, unit: "MB" },
+        { what: `event loop lag p99${how}`, value: window.lagP99Ms, unit: "ms" },
       );
     }
     return figures;
@@ -184,7 +184,7 @@ const mixed: Scenario = {
       },
       { what: "latency p50", value: Math.max(...groups.map(({ p50Ms }) => p50Ms)), unit: "ms" },
       { what: "latency p99", value: Math.max(...groups.map(({ p99Ms }) => p99Ms)), unit: "ms", atMost: 60 },
-      { what: "event loop lag p99", value: lagP99Ms(window.metrics), unit: "ms", atMost: 20 },
+      { what: "event loop lag p99", value: window.lagP99Ms, unit: "ms", atMost: 20 },
       { what: "longest pause of a viewer", value: Math.max(...groups.map((one) => one.worstGapMs)), unit: "ms" },
       { what: "API call p50", value: median(took), unit: "ms" },
       { what: "API call, slowest", value: percentile(took, 1), unit: "ms" },

@@ -39,7 +39,7 @@ export class ServerUnderTest implements AsyncDisposable {
     const ports = freePorts();
     const config = `${folder}/lenswire.yaml`;
     await Deno.writeTextFile(config, configOf(ports, streams));
-    const [program, ...args] = command.split(" ").map((part) => part.replaceAll("{config}", config));
+    const [program, ...args] = command.trim().split(/\s+/).map((part) => part.replaceAll("{config}", config));
     const startMs = performance.now();
     const child = new Deno.Command(program!, {
       args,
@@ -61,6 +61,8 @@ export class ServerUnderTest implements AsyncDisposable {
       }
       server.listeningMs ||= performance.now() - startMs;
     }
+    // Ports may be open a moment before there are streams behind them.
+    await (await server.fetch("/api/streams")).bytes();
     return server;
   }
 

@@ -1,8 +1,7 @@
 import type { Figure } from "./figure.ts";
-import { METRIC } from "./metrics.ts";
 import { type Usage, usageOf, UsageWatch } from "./process_meter.ts";
-import { lagP99Ms, pause, Rig } from "./rig.ts";
-import { type Point, slope } from "./stats.ts";
+import { pause, Rig } from "./rig.ts";
+import { slope } from "./stats.ts";
 import type { Protocol } from "./viewer.ts";
 
 const CAMERAS = 10;
@@ -15,6 +14,9 @@ const STALLED_MS = 25_000;
 const RESTART_EVERY_MS = 30_000;
 const RESTART_AFTER_MS = 1000;
 const LEAVE_LIMIT_MS = 30_000;
+/** Memory finds its level: this much of the time, within limits, is not looked at. */
+const WARM_SHARE = 0.4;
+const WARM_MOST_MS = 120_000;
 const PROTOCOLS: readonly Protocol[] = ["rtsp", "mse", "mp4"];
 
 /** What visitors have met with. */
@@ -39,9 +41,7 @@ export async function soak(command: string, minutes: number): Promise<Figure[]> 
     ...Array.from({ length: SEATS }, (_, seat) => visit(rig, seat, visits, ending.signal)),
     restartCameras(rig, ending.signal),
   ];
-  const warmMs = Math.min(60_000, minutes * 60_000 / 4);
-  const heap: Point[] = [];
-  const watched = await watch(rig, minutes, warmMs, heap);
+  const watched = await watch(rig, minutes * 60_000);
   ending.abort();
   await Promise.all(working);
   await rig.viewers.call("close", "steady");
@@ -57,37 +57,29 @@ export async function soak(command: string, minutes: number): Promise<Figure[]> 
   ];
 }
 
-async function watch(rig: Rig, minutes: number, warmMs: number, heap: Point[]): Promise<Figure[]> {
+async function watch(rig: Rig, wholeMs: number): Promise<Figure[]> {
+  const warmMs = Math.min(WARM_MOST_MS, wholeMs * WARM_SHARE);
   await pause(warmMs);
-  const seconds = minutes * 60 - warmMs / 1000;
   using watch = new UsageWatch(rig.server.pid, 1000);
-  const timer = setInterval(() => {
-    rig.server.metrics().then((metrics) => {
-      heap.push({ at: performance.now() / 60_000, value: (metrics.get(METRIC.heapBytes) ?? NaN) / 2 ** 20 });
-    }, () => {
-      // A server that does not answer shows in everything else.
-    });
-  }, 5000);
-  const { groups, metrics, highestMb, loadShare } = await rig.measure(["steady", "patient"], seconds);
-  clearInterval(timer);
-  const [steady, patient] = groups;
+  const window = await rig.measure(["steady", "patient"], (wholeMs - warmMs) / 1000);
+  const [steady, patient] = window.groups;
   const points = (read: (usage: Usage) => number) =>
     watch.readings.map((usage) => ({ at: usage.atMs / 60_000, value: read(usage) }));
   return [
     { what: "memory grew by", value: slope(points(({ rssMb }) => rssMb)), unit: "MB/min", atMost: 1 },
-    { what: "heap grew by", value: slope(heap), unit: "MB/min" },
+    { what: "heap grew by", value: window.heapSlope, unit: "MB/min" },
     {
       what: "descriptors grew by",
       value: slope(points(({ descriptors }) => descriptors ?? NaN)),
       unit: "/min",
       atMost: 0.5,
     },
-    { what: "memory, highest", value: highestMb, unit: "MB" },
+    { what: "memory, highest", value: window.highestMb, unit: "MB" },
     { what: "pictures of the steady viewer", value: steady!.worstFps, unit: "fps", atLeast: 24.5 },
     { what: "latency p99", value: steady!.p99Ms, unit: "ms" },
-    { what: "event loop lag p99", value: lagP99Ms(metrics), unit: "ms" },
+    { what: "event loop lag p99", value: window.lagP99Ms, unit: "ms" },
     { what: "viewers lost when their camera went away", value: patient!.ended, unit: "", atMost: 0 },
-    { what: "used by cameras and viewers themselves", value: loadShare * 100, unit: "% of a core" },
+    { what: "used by cameras and viewers themselves", value: window.loadShare * 100, unit: "% of a core" },
   ];
 }
 
