@@ -97,16 +97,12 @@ export class LagMeter implements Disposable {
     }, LAG_EVERY_MS);
   }
 
-  /**
-   * Seconds that timers were late: the newest; since this was last asked, the worst, and what 99 of 100 in the newest
-   * minute of that time stayed within.
-   */
+  /** Seconds that timers were late: the newest, the worst since this was last asked, and of the last minute. */
   take(): { last: number; worst: number; p99: number } {
     const lags = this.#lags.slice(0, this.#count).sort();
     const p99 = lags[Math.ceil(lags.length * 0.99) - 1] ?? 0;
     const taken = { last: this.#lastMs / 1000, worst: this.#worstMs / 1000, p99: p99 / 1000 };
     this.#worstMs = 0;
-    this.#count = 0;
     return taken;
   }
   [Symbol.dispose](): void {

@@ -201,6 +201,9 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
       this.#role = "controlled";
     }
     path.send(bindingSuccess(message, { ip: path.remoteIp, port: path.remote.port }, credentials.key));
+    // Quirk(pion): nominates when a check of ours follows the success of its own, else only 200 ms later.
+    if (path.isConfirmed && !path.wasChecked) this.#check(path);
+    path.wasChecked = true;
     this.#adopt(path);
     this.heard(path, nowMs);
     this.#choose(path, message.useCandidate, nowMs);

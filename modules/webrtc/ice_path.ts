@@ -33,6 +33,8 @@ export abstract class IcePath {
   owner: PathOwner | undefined;
   /** When something authentic came, as `performance.now()`. */
   heardMs = -Infinity;
+  /** The peer has sent a check. */
+  wasChecked = false;
   /** The peer answered a check of ours. */
   isConfirmed = false;
   /** The peer wants this path, but we are not yet sure that it is there. */

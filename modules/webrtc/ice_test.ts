@@ -259,3 +259,17 @@ Deno.test("IceSession lives on when its address is taken over by another session
   await peer.data.take();
   other.session.close();
 });
+
+Deno.test("Quirk(pion): IceSession checks once more behind its first answer, so that it is nominated at once", async () => {
+  using it = server();
+  const { session } = testSession(it.hub, it.udp);
+  session.setRemote(PEER);
+  using peer = new UdpPeer({ answersChecks: true });
+  session.addRemoteCandidate(`candidate:1 1 udp 1 127.0.0.1 ${peer.address.port} typ host`);
+  await peer.checks.take();
+  await peer.check({ session }, it.at);
+  await peer.checks.take();
+  await peer.check({ session, nominates: true }, it.at);
+  assert.equal(peer.checks.size, 0);
+  session.close();
+});

@@ -72,6 +72,7 @@ export class IceTransport implements Disposable {
   #listener: StreamListener | undefined;
   #locals: readonly LocalAddress[] = [];
   #lookedMs = -Infinity;
+  #firstAskedMs: number | undefined;
 
   private constructor(options: IceTransportOptions) {
     const { filters, log } = options;
@@ -181,12 +182,17 @@ export class IceTransport implements Disposable {
     return this.candidates().filter((line) => !early.has(line));
   }
 
-  /** All lines, for an answer that cannot be added to: waits for a STUN server at most `limitMs`, and only the first time. */
+  /**
+   * All lines, for an answer that cannot be added to. Waits for a STUN server at most `limitMs`, counted from the first
+   * question: without internet that goes on for longer, and who comes meanwhile does not wait for it.
+   */
   async gather(limitMs = 200): Promise<string[]> {
     if (this.#asksServers()) {
-      const isFirstRound = this.#public.isFirstRound;
+      const { isFirstRound } = this.#public;
       const asked = this.#public.refresh();
-      if (isFirstRound) await settled(asked, limitMs);
+      const nowMs = performance.now();
+      const leftMs = (this.#firstAskedMs ??= nowMs) + limitMs - nowMs;
+      if (isFirstRound && leftMs > 0) await settled(asked, leftMs);
     }
     return this.candidates();
   }

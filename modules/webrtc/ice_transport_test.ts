@@ -157,6 +157,9 @@ Deno.test("IceTransport waits for no STUN server when there is none to be reache
   assert.ok(performance.now() - startMs < 50);
   assert.equal((await transport.gather(100)).length, 2);
   assert.ok(performance.now() - startMs < 400);
+  const nextMs = performance.now();
+  await transport.gather(100);
+  assert.ok(performance.now() - nextMs < 50, "who comes while the question is open does not wait for it");
 });
 
 Deno.test("IceTransport tells the public address as soon as a STUN server has", async () => {

@@ -63,21 +63,28 @@ async function watch(rig: Rig, wholeMs: number): Promise<Figure[]> {
   using watch = new UsageWatch(rig.server.pid, 1000);
   const window = await rig.measure(["steady", "patient"], (wholeMs - warmMs) / 1000);
   const [steady, patient] = window.groups;
-  const points = (read: (usage: Usage) => number) =>
-    watch.readings.map((usage) => ({ at: usage.atMs / 60_000, value: read(usage) }));
+  const minutes = (wholeMs - warmMs) / 60_000;
+  const growth = (read: (usage: Usage) => number | undefined) =>
+    slope(watch.readings.map((usage) => ({ at: usage.atMs / 60_000, value: read(usage) ?? NaN })));
+  const descriptors = growth((usage) => usage.descriptors);
   return [
-    { what: "memory grew by", value: slope(points(({ rssMb }) => rssMb)), unit: "MB/min", atMost: 1 },
+    {
+      what: "memory grew by",
+      value: growth(({ rssMb }) => rssMb),
+      unit: "MB/min",
+      atMost: Math.max(1, 5 / minutes),
+    },
     { what: "heap grew by", value: window.heapSlope, unit: "MB/min" },
     {
       what: "descriptors grew by",
-      value: slope(points(({ descriptors }) => descriptors ?? NaN)),
+      value: descriptors,
       unit: "/min",
-      atMost: 0.5,
+      ...(Number.isNaN(descriptors) ? {} : { atMost: Math.max(0.5, 3 / minutes) }),
     },
     { what: "memory, highest", value: window.highestMb, unit: "MB" },
     { what: "pictures of the steady viewer", value: steady!.worstFps, unit: "fps", atLeast: 24.5 },
     { what: "latency p99", value: steady!.p99Ms, unit: "ms" },
-    { what: "event loop lag p99", value: window.lagP99Ms, unit: "ms" },
+    { what: "event loop lag p99, last minute", value: window.lagP99Ms, unit: "ms" },
     { what: "viewers lost when their camera went away", value: patient!.ended, unit: "", atMost: 0 },
     { what: "used by cameras and viewers themselves", value: window.loadShare * 100, unit: "% of a core" },
   ];

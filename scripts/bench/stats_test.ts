@@ -18,6 +18,8 @@ Deno.test("slope is that of a line, whatever a few wild points say", () => {
   const flat = line.map(({ at }, i) => ({ at, value: 100 + (i % 3) }));
   assert.ok(Math.abs(slope(flat)) < 0.2);
   assert.ok(Number.isNaN(slope(line.slice(0, 1))));
+  const day = Array.from({ length: 86_400 }, (_, i) => ({ at: i / 60, value: i / 30 }));
+  assert.ok(Math.abs(slope(day) - 2) < 1e-9);
 });
 
 Deno.test("Samples grows and can be cleared", () => {
