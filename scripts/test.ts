@@ -112,10 +112,13 @@ if (wanted.length > 0) {
     ...await testFiles("plugins"),
     ...await testFiles("tests"),
   ];
+  // What is timed in these shall not share its cores with anything.
+  const isTimed = (file: string) => /\/(?:instant_start|recorders|slow_viewers|two_way_audio)_test\.ts$/.test(file);
   const isSlow = (file: string) => file.startsWith("tests/e2e/") || file.endsWith("peers_test.ts");
   await tests("unit tests", all.filter((file) => !isSlow(file)), ["--parallel"]);
-  // They wait for clocks more than they compute; but what is timed here must not share its cores with the unit tests.
-  await tests("tests with real peers", all.filter(isSlow), ["--parallel"]);
+  // Peers wait for clocks more than they compute.
+  await tests("tests with real peers", all.filter((file) => isSlow(file) && !isTimed(file)), ["--parallel"]);
+  await tests("timed tests", all.filter(isTimed), []);
 }
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 Deno.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
