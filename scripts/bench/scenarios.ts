@@ -21,7 +21,7 @@ export interface Scenario {
   readonly run: (options: RunOptions) => Promise<Figure[]>;
 }
 
-/** A command of the size of a frame rate: less is a picture lost every two seconds. */
+/** Of 25: less is more than a picture lost every two seconds. */
 const FULL_FPS = 24.5;
 const LEAVE_LIMIT_S = 30;
 

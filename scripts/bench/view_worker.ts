@@ -42,6 +42,19 @@ function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
   return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
 }
 
+// One that is answered too late leaves at once.
+async function openViewer(protocol: Protocol, target: Target): Promise<Viewer> {
+  const opening = Viewer.open(protocol, target);
+  try {
+    return await within(opening, FIRST_PICTURE_MS, `${protocol}: no answer`);
+  } catch (error) {
+    opening.then((viewer) => viewer.close(), () => {
+      // It failed by itself, which is the error that is thrown.
+    });
+    throw error;
+  }
+}
+
 setInterval(() => {
   for (const group of groups.values()) for (const viewer of group) viewer.keepAlive();
 }, KEEP_ALIVE_MS);
@@ -50,15 +63,18 @@ const calls = {
   /** Adds a viewer for each target to a group, and waits until all of them have a picture. */
   async open(name: string, protocol: Protocol, targets: readonly Target[]): Promise<void> {
     const opening: Promise<void>[] = [];
+    let failure: Error | undefined;
+    const add = async (target: Target) => {
+      const viewer = await openViewer(protocol, target);
+      groupOf(name).push(viewer);
+      await within(viewer.first, FIRST_PICTURE_MS, `${protocol}: no picture`);
+    };
     for (const target of targets) {
-      opening.push((async () => {
-        const viewer = await within(Viewer.open(protocol, target), FIRST_PICTURE_MS, `${protocol}: no answer`);
-        groupOf(name).push(viewer);
-        await within(viewer.first, FIRST_PICTURE_MS, `${protocol}: no picture`);
-      })());
+      opening.push(add(target).catch((error) => void (failure ??= error)));
       await pause(RAMP_MS / targets.length);
     }
     await Promise.all(opening);
+    if (failure) throw failure;
   },
 
   /** Watches the watchers for a while. */
@@ -96,7 +112,7 @@ const calls = {
     for (let i = 0; i < count; i++) {
       // At another place of the group of pictures each time.
       await pause(300 + i * 137 % 1000);
-      const viewer = await Viewer.open(protocol, target);
+      const viewer = await openViewer(protocol, target);
       try {
         found.push(await within(viewer.live, FIRST_PICTURE_MS, `${protocol}: not live`));
       } finally {
@@ -108,7 +124,7 @@ const calls = {
 
   /** One viewer that comes, watches and goes; with `stalls` it stops reading at its first picture. */
   async visit(protocol: Protocol, target: Target, ms: number, stalls: boolean): Promise<number> {
-    const viewer = await within(Viewer.open(protocol, target), FIRST_PICTURE_MS, `${protocol}: no answer`);
+    const viewer = await openViewer(protocol, target);
     try {
       await within(viewer.first, FIRST_PICTURE_MS, `${protocol}: no picture`);
       if (stalls) viewer.stall();
