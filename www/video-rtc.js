@@ -11,6 +11,8 @@ import { makeVideo, videoFigures } from "./player/video.js";
 
 /** A server that does not know a message type says nothing: after this time the next technology has its turn. */
 const ANSWER_MS = 10_000;
+/** How long WebRTC waits with its picture for MSE, where MSE has more to give and is about to start. */
+const MSE_GRACE_MS = 1500;
 
 /**
  * A live player: asks the server for a stream over one WebSocket and plays it by the best technology that both sides
@@ -354,12 +356,21 @@ export class VideoRTC extends HTMLElement {
     this.#reconnect();
   }
 
-  /** WebRTC shows its first picture, in `video2`: takes it over if it is at least as good as what plays now. */
-  onpcvideo(video2) {
+  /**
+   * WebRTC shows its first picture, in `video2`: takes it over if it is at least as good as what plays now. What is
+   * better and about to start has a moment to do so.
+   */
+  onpcvideo(video2, isLast = false) {
     const { pc, video } = this;
     if (!pc) return;
     const stream = video2.srcObject;
-    if (rtc.rtcWorth(pc, stream) >= rtc.mseWorth(this.#live?.hasStarted ? this.mseCodecs : "")) {
+    const isWorth = (codecs) => rtc.rtcWorth(pc, stream) >= rtc.mseWorth(codecs);
+    const live = this.#live;
+    if (!isLast && live && !live.hasStarted && !isWorth(this.mseCodecs)) {
+      setTimeout(() => pc === this.pc && this.onpcvideo(video2, true), MSE_GRACE_MS);
+      return;
+    }
+    if (isWorth(live?.hasStarted ? this.mseCodecs : "")) {
       this.#endMedia();
       video.removeAttribute("src");
       video.srcObject = stream;
