@@ -24,8 +24,10 @@ const UDP_HOST_TYPE = 126;
 const TCP_HOST_TYPE = 99;
 const PEER_REFLEXIVE_TYPE = 110;
 const REFLEXIVE_TYPE = 100;
+const RELAY_TYPE = 0;
 /** The local preference of a passive TCP candidate counts from here (RFC 6544 §4.2). */
 const TCP_PASSIVE_PREFERENCE = 4 << 13;
+const TCP_ACTIVE_PREFERENCE = (6 << 13) + (1 << 13) - 1;
 /** So far below the addresses of interfaces come those of the config. */
 const MANUAL_STEP = 1 << 8;
 
@@ -46,7 +48,7 @@ function preference(protocol: IceProtocol, below: number): number {
 
 const encoder = new TextEncoder();
 
-function foundation(type: string, protocol: IceProtocol, host: string): string {
+function foundation(type: string, protocol: string, host: string): string {
   return String(crc32(encoder.encode(`${type} ${protocol} ${host}`)));
 }
 
@@ -82,6 +84,33 @@ export function reflexiveCandidate(seen: SocketAddress, base: SocketAddress): Ca
     port: seen.port,
     type: "srflx",
     related: base,
+  };
+}
+
+/** A connection that we would make from an address of an interface (RFC 6544 §4.5); the lower the index, the better. */
+export function activeCandidate(host: string, index: number): Candidate {
+  return {
+    foundation: foundation("host", "tcp-active", host),
+    protocol: "tcp",
+    priority: priority(TCP_HOST_TYPE, TCP_ACTIVE_PREFERENCE - index),
+    host,
+    // The discard port: nothing waits there.
+    port: 9,
+    type: "host",
+    tcpType: "active",
+  };
+}
+
+/** An address of ours at a TURN server. */
+export function relayCandidate(at: SocketAddress, index: number): Candidate {
+  return {
+    foundation: foundation("relay", "udp", at.host),
+    protocol: "udp",
+    priority: priority(RELAY_TYPE, 0xffff - index),
+    ...at,
+    type: "relay",
+    // Where it leads to is nobody's business.
+    related: { host: at.host.includes(":") ? "::" : "0.0.0.0", port: 0 },
   };
 }
 

@@ -1,4 +1,3 @@
-import { X509Certificate } from "node:crypto";
 import { DtlsSession } from "./dtls.ts";
 import type { DtlsIdentity } from "./dtls_engine.ts";
 import { fingerprintValue } from "./dtls_proof.ts";
@@ -28,10 +27,14 @@ async function create(): Promise<Certificate> {
   const werift = await import("werift");
   const { hash, signature, curve } = ALGORITHM;
   const pem = await werift.CipherContext.createSelfSignedCertificateWithKey({ hash, signature }, curve);
-  const value = fingerprintValue(new X509Certificate(pem.certPem).raw, "sha-256");
+  const value = fingerprintValue(derOf(pem.certPem), "sha-256");
   const certificate = { fingerprint: { algorithm: "sha-256", value }, identity: { werift, ...pem } };
   await warmUp(certificate);
   return certificate;
+}
+
+function derOf(pem: string): Uint8Array {
+  return Uint8Array.from(atob(pem.replace(/-----[^-]+-----|\s/g, "")), (char) => char.charCodeAt(0));
 }
 
 async function warmUp(certificate: Certificate): Promise<void> {

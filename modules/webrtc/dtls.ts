@@ -9,7 +9,7 @@ import { type DtlsRole, type FlightRecord, HandshakeEngine } from "./dtls_engine
 import { type HandshakeMessage, MessageInbox, MessageType } from "./dtls_inbox.ts";
 import { certificateOf, hasFingerprint, isFinishedOf, isSignedBy } from "./dtls_proof.ts";
 import { DTLS_1_2, type DtlsRecord, packRecords, readRecords, RecordType, writeRecord } from "./dtls_record.ts";
-import { TurnQueue } from "./dtls_turns.ts";
+import { turns } from "./dtls_turns.ts";
 import type { Fingerprint } from "./sdp.ts";
 
 /** What the media is encrypted with. */
@@ -72,9 +72,6 @@ const CLIENT_ORDER = [
   MessageType.FINISHED,
 ];
 const OPTIONAL: readonly number[] = [MessageType.HELLO_VERIFY, MessageType.CERTIFICATE_REQUEST];
-
-/** Of all sessions: a handshake costs milliseconds, and media does not wait for fifty of them. */
-const turns = new TurnQueue();
 
 /** See the file's head. */
 export class DtlsSession implements Disposable {

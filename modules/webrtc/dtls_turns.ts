@@ -11,6 +11,11 @@ export class TurnQueue {
     this.#run();
   }
 
+  /** Waits for a turn: what follows at once is the piece of work. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.add(() => Promise.resolve(resolve())));
+  }
+
   async #run(): Promise<void> {
     for (let work = this.#waiting.shift(); work; work = this.#waiting.shift()) {
       await work();
@@ -19,3 +24,6 @@ export class TurnQueue {
     this.#isRunning = false;
   }
 }
+
+/** Of all sessions: an offer and each step of a handshake cost milliseconds, and media does not wait for fifty of them. */
+export const turns: TurnQueue = new TurnQueue();

@@ -2,6 +2,7 @@
 import { type Accel, type Logger, redactUrls, StreamError } from "../../core/mod.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
 import { Viewer } from "./consumer.ts";
+import { turns } from "./dtls_turns.ts";
 import type { Answered, Answering } from "./http.ts";
 import type { IceTransport } from "./ice_transport.ts";
 import type { Offer } from "./offer.ts";
@@ -12,6 +13,7 @@ import { type OfferSdp, readOffer } from "./sdp.ts";
 import { type SdpFragment, writeFragment } from "./sdp_fragment.ts";
 import { dtlsRoleFor, writeAnswer } from "./sdp_answer.ts";
 import { PeerSession } from "./session.ts";
+import { SessionRelays } from "./session_relays.ts";
 import { type Place, Sessions } from "./sessions.ts";
 
 /** What an engine is opened with. */
@@ -33,6 +35,7 @@ class AnsweredPeer implements Answered {
   readonly answer: string;
   readonly stream: string;
   readonly #transport: IceTransport;
+  readonly #relays: SessionRelays | undefined;
   readonly #mid: string;
   #remoteUfrag: string;
 
@@ -40,7 +43,7 @@ class AnsweredPeer implements Answered {
     session: PeerSession,
     answer: string,
     offer: { stream: string; ufrag: string; mid: string },
-    transport: IceTransport,
+    { transport, relays }: { transport: IceTransport; relays: SessionRelays | undefined },
   ) {
     this.session = session;
     this.answer = answer;
@@ -48,6 +51,7 @@ class AnsweredPeer implements Answered {
     this.#mid = offer.mid;
     this.#remoteUfrag = offer.ufrag;
     this.#transport = transport;
+    this.#relays = relays;
   }
 
   get id(): string {
@@ -77,9 +81,11 @@ class AnsweredPeer implements Answered {
 
   onCandidate(tell: (text: string) => void): void {
     for (const text of this.#transport.candidates()) tell(text);
-    this.#transport.lateCandidates().then((texts) => {
-      if (this.session.state === "connecting") { for (const text of texts) tell(text); }
-    });
+    const tellLate = (text: string) => {
+      if (this.session.state === "connecting") tell(text);
+    };
+    this.#transport.lateCandidates().then((texts) => texts.forEach(tellLate));
+    this.#relays?.onCandidate(tellLate);
   }
 
   close(reason: string): void {
@@ -93,6 +99,7 @@ export class Engine implements Answering {
   readonly #options: EngineOptions;
   readonly #certificate: Certificate;
   readonly #sessions: Sessions<AnsweredPeer>;
+  readonly #endings = new Set<Promise<void>>();
   #isClosed = false;
 
   private constructor(options: EngineOptions, certificate: Certificate) {
@@ -112,6 +119,7 @@ export class Engine implements Answering {
   }
 
   async accept(offer: Offer): Promise<Answered> {
+    await turns.turn();
     const sdp = readOffer(offer.sdp);
     const place = this.#sessions.reserve(offer.remoteAddr);
     let role: PeerRole;
@@ -122,7 +130,8 @@ export class Engine implements Answering {
       throw error;
     }
     // From here on the session's end is the end of all.
-    const session = this.#begin(offer, sdp, role, place);
+    const relays = this.#relaysFor(offer);
+    const session = this.#begin(offer, sdp, { role, place, relays });
     try {
       role.join(session);
       const answer = await this.#answer(offer, sdp, role, session);
@@ -132,7 +141,7 @@ export class Engine implements Answering {
       const [first] = role.lines.keys();
       const mid = sdp.sections[first ?? 0]!.mid;
       const about = { stream: offer.target.stream.name, ufrag: sdp.ufrag, mid };
-      const peer = new AnsweredPeer(session, answer, about, this.#options.transport);
+      const peer = new AnsweredPeer(session, answer, about, { transport: this.#options.transport, relays });
       this.#sessions.add(peer);
       return peer;
     } catch (error) {
@@ -141,10 +150,22 @@ export class Engine implements Answering {
     }
   }
 
-  #begin(offer: Offer, sdp: OfferSdp, role: PeerRole, place: Place): PeerSession {
+  // Whoever names servers has us connect to them: that is for those who may name sources as well.
+  #relaysFor({ iceServers, principal, target: { stream } }: Offer): SessionRelays | undefined {
+    if (!iceServers || iceServers.length === 0 || !principal.mayOperate) return undefined;
+    const { transport, log } = this.#options;
+    const fields = { stream: redactUrls(stream.name) };
+    return new SessionRelays(transport, iceServers, (message) => log.limited("relay", "warn", message, fields));
+  }
+
+  #begin(
+    offer: Offer,
+    sdp: OfferSdp,
+    { role, place, relays }: { role: PeerRole; place: Place; relays: SessionRelays | undefined },
+  ): PeerSession {
     const { transport, accel, log } = this.#options;
     const session = new PeerSession({
-      transport,
+      transport: relays ?? transport,
       accel,
       certificate: this.#certificate,
       remote: {
@@ -157,12 +178,14 @@ export class Engine implements Answering {
       media: role.media,
       onConnected: () => {
         place.connected();
+        relays?.onConnected();
         log.debug("peer connected", { ...fieldsOf(offer), path: session.remoteAddr, id: session.shortId });
       },
       onClosed: (reason) => {
         this.#sessions.remove(session.id);
         place[Symbol.dispose]();
         role[Symbol.dispose]();
+        if (relays) this.#await(relays.close());
         const isLoss = session.hasFailed && !session.wasConnected && !offer.signal.aborted;
         if (isLoss) log.warn(`Cannot connect to a peer: ${reason}; see ${HELP}`, fieldsOf(offer));
         else log.debug("peer left", { ...fieldsOf(offer), reason, id: session.shortId });
@@ -191,10 +214,16 @@ export class Engine implements Answering {
     return this.#sessions.all.map(({ stream, session }) => ({ stream: redactUrls(stream), ...session.stats() }));
   }
 
-  /** Ends all sessions, and those that are on their way. */
-  close(reason: string): void {
+  #await(ending: Promise<void>): void {
+    this.#endings.add(ending);
+    ending.then(() => this.#endings.delete(ending));
+  }
+
+  /** Ends all sessions, and those that are on their way; resolves when what they had elsewhere is given back. */
+  async close(reason: string): Promise<void> {
     this.#isClosed = true;
     this.#sessions.close(reason);
+    await Promise.all(this.#endings);
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from "../../core/mod.ts";
 import { RTCPeerConnection, RTCRtpCodecParameters } from "werift";
 import { Engine } from "./engine.ts";
+import { openListener } from "./ice_testing.ts";
 import { IceTransport } from "./ice_transport.ts";
 import type { Offer } from "./offer.ts";
 
@@ -59,6 +60,7 @@ export class TestEngine implements AsyncDisposable {
   static async open(
     camera?: TestCamera,
     limits = { total: 100, per_ip: 100, connecting_per_ip: 20 },
+    listen = "127.0.0.1:0/udp",
   ): Promise<TestEngine> {
     const lines: string[] = [];
     const log = recordingLogger(lines);
@@ -77,12 +79,12 @@ export class TestEngine implements AsyncDisposable {
     });
     streams.configure({ streams: { cam: camera ? "test://camera" : [] } });
     const transport = await IceTransport.open({
-      listen: "127.0.0.1:0/udp",
+      listen,
       candidates: [],
       filters: {},
       serverUrls: [],
       log,
-      openListener: () => Promise.reject(new Error("The test has no TCP")),
+      openListener,
     });
     const engine = await Engine.open({ transport, accel: openAccel("off"), limits, iceServers: [], log });
     return new TestEngine(engine, transport, streams, lines);
@@ -106,7 +108,7 @@ export class TestEngine implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.engine.close("the test is over");
+    await this.engine.close("the test is over");
     this.transport[Symbol.dispose]();
     await this.streams.close();
   }

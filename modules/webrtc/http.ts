@@ -44,7 +44,11 @@ const FORM_TYPE = "application/x-www-form-urlencoded";
 const FRAGMENT_TYPE = "application/trickle-ice-sdpfrag";
 
 /** `/api/webrtc`: WHEP, WHIP, and the older forms of an offer over HTTP (contract §3.9). */
-export function serveHttp(ctx: PluginContext, answering: () => Promise<Answering>): void {
+export function serveHttp(
+  ctx: PluginContext,
+  answering: () => Promise<Answering>,
+  iceServers: readonly IceServer[],
+): void {
   const camera = (query: URLSearchParams) => query.get("src");
   ctx.http.post("/api/webrtc", {
     summary: "Answers a WebRTC offer: WHEP with src, WHIP with dst",
@@ -56,6 +60,7 @@ export function serveHttp(ctx: PluginContext, answering: () => Promise<Answering
       201: "The answer, for WHEP and WHIP",
       400: "The body is no offer, or neither src nor dst is there",
       404: "There is no such stream",
+      406: "WHEP and WHIP: the camera has no codec that the peer takes; the text names both sides'",
     },
     maxBodyBytes: MAX_SDP_BYTES * 2,
   }, async (call) => {
@@ -106,16 +111,28 @@ export function serveHttp(ctx: PluginContext, answering: () => Promise<Answering
     if (answer === undefined) return new Response(null, { status: 204 });
     return new Response(answer, { headers: { "content-type": FRAGMENT_TYPE, etag: session.etag } });
   });
-  ctx.http.any("/api/webrtc", { summary: "What can be sent here", needs: "public" }, ({ request }) => {
+  ctx.http.any("/api/webrtc", { summary: "What can be sent here", needs: "public" }, (call) => {
     const headers = { allow: "POST, PATCH, DELETE, OPTIONS", "accept-post": SDP_TYPE };
-    if (request.method === "OPTIONS") return new Response(null, { status: 204, headers });
-    return textResponse(405, "Method not allowed", headers);
+    if (call.request.method !== "OPTIONS") return textResponse(405, "Method not allowed", headers);
+    return new Response(null, { status: 204, headers: { ...headers, ...linkTo(serversFor(call, iceServers)) } });
   });
 }
 
 /** The type of a body, in lower case, without parameters. */
 function typeOf(request: Request): string {
   return (request.headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
+}
+
+function linkTo(iceServers: readonly IceServer[]): { link?: string } {
+  const link = iceServerLinks(iceServers);
+  return link === "" ? {} : { link };
+}
+
+// Before an offer: logins are for those who may make one (RFC 9725 §4.6).
+function serversFor({ query, principal }: RouteRequest, servers: readonly IceServer[]): readonly IceServer[] {
+  const [src, dst] = [query.get("src"), query.get("dst")];
+  const isAllowed = src ? principal.can("watch", src) : dst ? principal.can("publish", dst) : false;
+  return isAllowed ? servers : servers.filter(({ username }) => username === undefined);
 }
 
 async function postToWatch(call: RouteRequest, stream: StreamHandle, answering: Answering): Promise<Response> {
@@ -128,8 +145,8 @@ async function postToWatch(call: RouteRequest, stream: StreamHandle, answering: 
       return jsonResponse({ sdp: answer, type: "answer" });
     }
     case SDP_TYPE: {
-      const session = await accept(await call.request.text(), "webrtc/whep");
-      return created(session, answering.iceServers);
+      const sdp = await call.request.text();
+      return await created(answering, offerOf(call, stream, "either", "webrtc/whep", sdp));
     }
     case FORM_TYPE: {
       const { answer } = await accept(sdpOfForm(await call.request.text()), "webrtc/post");
@@ -144,14 +161,23 @@ async function postToWatch(call: RouteRequest, stream: StreamHandle, answering: 
 
 async function postToPublish(call: RouteRequest, stream: StreamHandle, answering: Answering): Promise<Response> {
   const sdp = await call.request.text();
-  return created(await answering.accept(offerOf(call, stream, "publisher", "webrtc", sdp)), answering.iceServers);
+  return await created(answering, offerOf(call, stream, "publisher", "webrtc", sdp));
 }
 
-function created({ id, answer, etag }: Answered, iceServers: readonly IceServer[]): Response {
-  const link = iceServerLinks(iceServers);
+async function created(answering: Answering, offer: Offer): Promise<Response> {
+  let session: Answered;
+  try {
+    session = await answering.accept(offer);
+  } catch (error) {
+    // Nothing is broken: what the camera has is no use to this peer.
+    if (error instanceof StreamError && error.code === "NO_COMMON_CODEC") return textResponse(406, error.message);
+    throw error;
+  }
+  const { id, answer, etag } = session;
+  const { iceServers } = answering;
   return new Response(answer, {
     status: 201,
-    headers: { "content-type": SDP_TYPE, location: `webrtc?id=${id}`, etag, ...(link === "" ? {} : { link }) },
+    headers: { "content-type": SDP_TYPE, location: `webrtc?id=${id}`, etag, ...linkTo(iceServers) },
   });
 }
 

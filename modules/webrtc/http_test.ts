@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { type PluginContext, type RouteHandler, type StreamHandle, systemPrincipal } from "../../core/mod.ts";
+import {
+  type PluginContext,
+  type Principal,
+  type RouteHandler,
+  type StreamHandle,
+  systemPrincipal,
+} from "../../core/mod.ts";
 import { serveHass } from "./hass.ts";
 import { type Answered, type Answering, serveHttp } from "./http.ts";
 import type { Offer } from "./offer.ts";
@@ -13,6 +19,7 @@ class Api implements Answering {
   readonly closed: string[] = [];
   readonly patched: string[] = [];
   iceServers = [{ urls: ["stun:stun.example:3478"] }, { urls: ["turn:t.example"], username: "u", credential: 'p"w' }];
+  principal: Principal = systemPrincipal;
   readonly #routes = new Map<string, RouteHandler>();
 
   constructor() {
@@ -25,7 +32,7 @@ class Api implements Answering {
         control: { patch: (name: string, source: string) => this.patched.push(`${name} ${source}`) },
       },
     } as unknown as PluginContext;
-    serveHttp(ctx, () => Promise.resolve(this));
+    serveHttp(ctx, () => Promise.resolve(this), this.iceServers);
     serveHass(ctx, () => Promise.resolve(this));
   }
 
@@ -66,7 +73,8 @@ class Api implements Answering {
     const handler = this.#routes.get(`${method} ${pathname}`) ?? this.#routes.get(`* ${pathname}`) ??
       this.#routes.get(`${method} /stream/*`)!;
     const peer = { host: "127.0.0.1", port: 1, transport: "tcp" } as const;
-    const call = { request, url, query: url.searchParams, principal: systemPrincipal, peer, remoteAddr: "127.0.0.1:1" };
+    const { principal } = this;
+    const call = { request, url, query: url.searchParams, principal, peer, remoteAddr: "127.0.0.1:1" };
     return await handler(call);
   }
 }
@@ -85,6 +93,16 @@ Deno.test("serveHttp answers WHEP with 201, a Location and the ICE servers", asy
   assert.equal(await response.text(), "v=0 answer");
   const [offer] = api.offers;
   assert.deepEqual([offer!.sdp, offer!.formatName, offer!.target.role], ["v=0", "webrtc/whep", "either"]);
+});
+
+Deno.test("serveHttp tells the ICE servers before an offer too, logins only to who may make one", async () => {
+  const api = new Api();
+  const link = async (target: string) => (await api.ask("OPTIONS", target)).headers.get("link")!;
+  assert.equal(await link("/api/webrtc"), '<stun:stun.example:3478>; rel="ice-server"');
+  assert.match(await link("/api/webrtc?src=yard"), /<turn:t\.example>; rel="ice-server"; username="u"/);
+  assert.match(await link("/api/webrtc?dst=yard"), /<turn:t\.example>/);
+  api.principal = { ...systemPrincipal, can: () => false };
+  assert.equal(await link("/api/webrtc?src=yard"), '<stun:stun.example:3478>; rel="ice-server"');
 });
 
 Deno.test("serveHttp answers JSON, forms and plain offers as the contract has it", async () => {

@@ -3,6 +3,8 @@
  * may, follows the pair that the peer nominates, and ends when the peer is gone.
  */
 import type { SocketAddress } from "../../core/mod.ts";
+import { ipText } from "./addresses.ts";
+import type { Candidate } from "./candidates.ts";
 import { CheckList } from "./ice_checks.ts";
 import type { IceAgent, IceHub } from "./ice_hub.ts";
 import { SeenChecks, TokenBucket } from "./ice_limits.ts";
@@ -35,12 +37,21 @@ export interface RemoteCredentials {
   readonly isAnswerer?: boolean;
 }
 
+/** Ways to a peer that take time to open: connections, relays, names. */
+export interface SlowWays {
+  /** Looks for ways to a candidate and tells them as they are found. False: there are none. */
+  reach(candidate: Candidate, found: (path: IcePath) => void, isNeeded: () => boolean): boolean;
+  /** How long ways that are there at once go ahead of a found one. */
+  headStartMs(path: IcePath): number;
+}
+
 /** What a session is made of. */
 export interface IceSessionOptions {
   readonly hub: IceHub;
   readonly handlers: IceHandlers;
   /** The paths from our UDP sockets to an address, made on demand. */
   readonly pathsTo: (to: SocketAddress) => readonly IcePath[];
+  readonly slowWays?: SlowWays | undefined;
   /** No checks are sent by ourselves, and the description says `a=ice-lite`. */
   readonly isLite: boolean;
 }
@@ -78,6 +89,19 @@ function newCredentials(): LocalCredentials {
   return { ufrag: randomText(12), pwd, key: encoder.encode(pwd) };
 }
 
+/** The rank of a path that nothing is better than. */
+const DIRECT = 2;
+
+/** What is preferred where the choice is ours: datagrams, then a connection, then a server in between. */
+function rank({ protocol, isRelayed }: IcePath): number {
+  return isRelayed ? 0 : protocol === "tcp" ? 1 : DIRECT;
+}
+
+function addressOf(message: StunMessage): SocketAddress | undefined {
+  const seen = message.mappedAddress();
+  return seen && { host: ipText(seen.ip), port: seen.port };
+}
+
 /** A session; see the file's head. */
 export class IceSession implements IceAgent, PathOwner, Disposable {
   readonly isLite: boolean;
@@ -102,7 +126,16 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
     this.isLite = options.isLite;
     this.#hub = options.hub;
     this.#handlers = options.handlers;
-    this.#checks = new CheckList(options.pathsTo);
+    const { slowWays } = options;
+    this.#checks = new CheckList(
+      options.pathsTo,
+      slowWays && ((candidate) =>
+        slowWays.reach(
+          candidate,
+          (path) => this.#onFound(path, candidate, slowWays.headStartMs(path)),
+          () => this.#isSearching,
+        )),
+    );
     this.#hub.register(this.#local.ufrag, this);
   }
 
@@ -145,6 +178,19 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
     if (!this.#checks.add(text, performance.now())) return false;
     this.#hub.startChecks(this);
     return true;
+  }
+
+  /** Whether a better way to the peer would be welcome. */
+  get #isSearching(): boolean {
+    return this.#state !== "closed" &&
+      (!this.#selected || rank(this.#selected) < DIRECT || this.#previous !== undefined);
+  }
+
+  #onFound(path: IcePath, candidate: Candidate, headStartMs: number): void {
+    const nowMs = performance.now();
+    const isTried = this.#isSearching && this.#checks.addPath(path, candidate, nowMs, nowMs + headStartMs);
+    if (isTried) this.#hub.startChecks(this);
+    else if (!path.owner) path.close();
   }
 
   /** Sends one packet to the peer; see {@linkcode IcePath.send}. False: it was dropped. */
@@ -221,10 +267,12 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
       if (message.errorCode === 487) this.#role = role === "controlled" ? "controlling" : "controlled";
       return true;
     }
+    if (!path.isConfirmed) path.seenAs = addressOf(message);
     path.isConfirmed = true;
     this.#adopt(path);
     this.heard(path);
-    if (path.isWanted || !this.#selected) this.#select(path);
+    const selected = this.#selected;
+    if (!selected || path.isWanted || (role === "controlling" && rank(path) > rank(selected))) this.#select(path);
     return true;
   }
 
@@ -315,8 +363,7 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
   }
 
   sendNextCheck(nowMs: number): boolean {
-    const isReached = this.#selected?.protocol === "udp" && !this.#previous;
-    if (this.#state === "closed" || isReached || !this.#checks.isBusy(nowMs)) {
+    if (!this.#isSearching || !this.#checks.isBusy(nowMs)) {
       this.#checks.clear();
       return false;
     }

@@ -24,25 +24,44 @@ interface Target {
 /** What of a peer's candidates can be tried, and in which order. Bounded, whatever a peer sends. */
 export class CheckList {
   readonly #pathsTo: (to: SocketAddress) => readonly IcePath[];
+  readonly #reach: ((candidate: Candidate) => boolean) | undefined;
   readonly #targets: Target[] = [];
   #candidates = 0;
 
-  constructor(pathsTo: (to: SocketAddress) => readonly IcePath[]) {
+  /** Paths that are there at once come from `pathsTo`; whoever finds others for a candidate brings them by `addPath`. */
+  constructor(
+    pathsTo: (to: SocketAddress) => readonly IcePath[],
+    reach?: ((candidate: Candidate) => boolean) | undefined,
+  ) {
     this.#pathsTo = pathsTo;
+    this.#reach = reach;
   }
 
   /** Takes a peer's candidate line. False: it cannot be tried (a `.local` name, TCP, no address of a peer, too many). */
   add(text: string, nowMs: number): boolean {
     const candidate = ++this.#candidates <= MAX_CANDIDATES ? parseCandidate(text) : undefined;
-    const host = candidate && triedHost(candidate);
-    if (host === undefined || candidate === undefined) return false;
-    const { port, priority } = candidate;
-    if (this.#targets.some(({ path }) => path.remote.host === host && path.remote.port === port)) return true;
-    const room = MAX_TARGETS - this.#targets.length;
-    if (room <= 0) return false;
-    const paths = this.#pathsTo({ host, port }).slice(0, room);
-    for (const path of paths) this.#targets.push({ path, priority, untilMs: nowMs + TRY_MS, sent: 0, dueMs: nowMs });
-    return paths.length > 0;
+    if (!candidate) return false;
+    const host = triedHost(candidate);
+    const isTried = host !== undefined && this.#addDirect(candidate, host, nowMs);
+    return (this.#reach?.(candidate) ?? false) || isTried;
+  }
+
+  #addDirect(candidate: Candidate, host: string, nowMs: number): boolean {
+    const to = { host, port: candidate.port };
+    if (this.#targets.some(({ path: { remote } }) => remote.host === host && remote.port === to.port)) return true;
+    let isTried = false;
+    for (const path of this.#pathsTo(to)) isTried = this.addPath(path, candidate, nowMs) || isTried;
+    return isTried;
+  }
+
+  /** Takes a path that leads to a candidate, to be tried from `dueMs` on. False: there are too many. */
+  addPath(path: IcePath, { priority, type }: Candidate, nowMs: number, dueMs = nowMs): boolean {
+    if (this.#targets.some((target) => target.path === path)) return true;
+    if (this.#targets.length >= MAX_TARGETS) return false;
+    // Viewers are shown as what their checks make them, whatever they told (contract §3.5.1).
+    if (this.#reach) path.remoteKind = type;
+    this.#targets.push({ path, priority, untilMs: dueMs + TRY_MS, sent: 0, dueMs });
+    return true;
   }
 
   /** The path to try now; `undefined`: none is due. */

@@ -145,6 +145,7 @@ export class IceHub implements Disposable {
     }
     if (question.agent) {
       if (!question.agent.onCheckAnswer(message, path, question.role)) return false;
+      path.rttMs = performance.now() - question.askedMs;
       this.#questions.delete(key);
       return true;
     }

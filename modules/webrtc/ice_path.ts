@@ -1,6 +1,6 @@
 /** A way to one peer: what a session sends over, whatever carries it. */
 import { type IpBytes, parseIp, type SocketAddress } from "../../core/mod.ts";
-import type { IceProtocol } from "./candidates.ts";
+import type { Candidate, IceProtocol } from "./candidates.ts";
 import { TokenBucket } from "./ice_limits.ts";
 
 /** What a path belongs to: the session whose check came over it. */
@@ -27,6 +27,8 @@ export abstract class IcePath {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly remoteIp: IpBytes;
+  /** A server in between carries it. */
+  readonly isRelayed: boolean = false;
   /** Tells paths apart; never used twice. */
   readonly id: number = ++lastId;
   readonly checks: TokenBucket = new TokenBucket(CHECKS_PER_SECOND, CHECK_BURST);
@@ -37,6 +39,12 @@ export abstract class IcePath {
   wasChecked = false;
   /** The peer answered a check of ours. */
   isConfirmed = false;
+  /** How the peer sees us, once it has answered a check of ours. */
+  seenAs: SocketAddress | undefined;
+  /** How long the last answer to a check of ours took; `undefined` until there is one. */
+  rttMs: number | undefined;
+  /** What kind of address the peer's is: `host`, `srflx`, `relay`, or `prflx` when no candidate told of it. */
+  remoteKind: Candidate["type"] = "prflx";
   /** The peer wants this path, but we are not yet sure that it is there. */
   isWanted = false;
   /** Checks of ours that were sent to find out. */

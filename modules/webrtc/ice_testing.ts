@@ -5,6 +5,7 @@ import {
   listenUdp,
   type Logger,
   parseIp,
+  parseListenAddress,
   type SocketAddress,
   type StreamConn,
   type StreamListener,
@@ -16,7 +17,7 @@ import { type IceHandlers, IceSession, type IceState } from "./ice.ts";
 import type { IceHub } from "./ice_hub.ts";
 import type { IcePath } from "./ice_path.ts";
 import { bindingRequest, bindingSuccess, type IceRole, StunMessage, StunType } from "./stun.ts";
-import type { TcpMux } from "./tcp_mux.ts";
+import type { OpenListener, TcpMux } from "./tcp_mux.ts";
 import type { UdpMux } from "./udp_mux.ts";
 
 const encoder = new TextEncoder();
@@ -276,3 +277,22 @@ export class TestListener implements Disposable {
     this.#listener.close();
   }
 }
+
+/** Opens listeners without a kernel. */
+export const openListener: OpenListener = (address, serve) => {
+  const controller = new AbortController();
+  const { host, port } = parseListenAddress(address);
+  try {
+    const listener = listenTcp({ host, port });
+    (async () => {
+      for (;;) serve(await listener.accept(), undefined, controller.signal);
+    })().catch(() => {});
+    const close = () => {
+      controller.abort();
+      listener.close();
+    };
+    return Promise.resolve({ ...listener, close });
+  } catch (error) {
+    return Promise.reject(new Error(`Cannot listen on ${address}`, { cause: error }));
+  }
+};

@@ -1,7 +1,8 @@
 /** The server's sockets for WebRTC, what peers are told of them, and the sessions that share them. */
 import {
   type InterfaceAddress,
-  isAddressInUse,
+  type IpBytes,
+  listenFault,
   type Logger,
   messageOf,
   parseIp,
@@ -24,12 +25,12 @@ import {
   reflexiveCandidate,
 } from "./candidates.ts";
 import { allowsNetwork, type CandidateFilters, chooseAddresses, type LocalAddress, udpPortRange } from "./filters.ts";
-import { type IceHandlers, IceSession } from "./ice.ts";
+import { type IceHandlers, IceSession, type SlowWays } from "./ice.ts";
 import { type IceCounters, IceHub } from "./ice_hub.ts";
 import type { IcePath } from "./ice_path.ts";
 import { PublicAddress } from "./public_address.ts";
 import { type OpenListener, TcpMux } from "./tcp_mux.ts";
-import { type BatchSender, type ListenFailure, PORT_IN_USE, UdpMux } from "./udp_mux.ts";
+import { type BatchSender, type ListenFailure, UdpMux } from "./udp_mux.ts";
 
 /** What the config says, and what the module has. */
 export interface IceTransportOptions {
@@ -89,7 +90,7 @@ export class IceTransport implements Disposable {
     this.#public = new PublicAddress({
       hub: this.#hub,
       urls: options.serverUrls,
-      pathsTo: (server) => this.#pathsTo(server),
+      pathsTo: (server) => this.pathsTo(server),
       ...(options.resolve ? { resolve: options.resolve } : {}),
     });
     for (const text of options.candidates) {
@@ -125,8 +126,8 @@ export class IceTransport implements Disposable {
       );
       return [];
     } catch (error) {
-      const isTaken = error instanceof Error && isAddressInUse(error.cause);
-      return [{ where: `TCP ${hostPort(where, port)}`, cause: isTaken ? PORT_IN_USE : messageOf(error) }];
+      const cause = error instanceof Error && error.cause ? error.cause : error;
+      return [{ where: `TCP ${hostPort(where, port)}`, cause: listenFault(cause, port) }];
     }
   }
 
@@ -142,15 +143,46 @@ export class IceTransport implements Disposable {
     return { sessions: this.#hub.size, tcpConnections: this.#tcp.size, dropped: { ...this.#hub.counters } };
   }
 
-  /** Begins a session; it is answerable at once. */
-  session(handlers: IceHandlers): IceSession {
+  /** Where messages of ways that others open are to be brought. */
+  get hub(): IceHub {
+    return this.#hub;
+  }
+  /** The addresses that connections to peers begin at, as far as peers are told of them. */
+  get callingHosts(): readonly string[] {
+    this.#lookAtAddresses();
+    return this.#locals.filter(({ ip, isAdvertised }) => isAdvertised && this.#allows("tcp", ip))
+      .map(({ host }) => host);
+  }
+
+  #allows(protocol: IceProtocol, ip: IpBytes): boolean {
+    return allowsNetwork(this.#options.filters, protocol, familyOf(ip));
+  }
+
+  /** Begins a session; it is answerable at once. Other ways than ours may be given to it. */
+  session(
+    handlers: IceHandlers,
+    slowWays?: SlowWays,
+    pathsTo: (to: SocketAddress) => readonly IcePath[] = (to) => this.pathsTo(to),
+  ): IceSession {
     this.#lookAtAddresses();
     return new IceSession({
       hub: this.#hub,
       handlers,
       isLite: this.#options.isLite ?? false,
-      pathsTo: (to) => this.#pathsTo(to),
+      pathsTo,
+      slowWays,
     });
+  }
+
+  /** Connects to a peer that waits for connections; ends with the connection, and never rejects. */
+  async connectTcp(to: SocketAddress, signal: AbortSignal, onOpen: (path: IcePath) => void): Promise<void> {
+    const ip = parseIp(to.host);
+    if (ip && this.#allows("tcp", ip)) await this.#tcp.connect(to, signal, onOpen);
+  }
+
+  /** Has more STUN servers asked for our public address. */
+  askAlso(urls: readonly string[]): void {
+    this.#public.askAlso(urls);
   }
 
   /** Adds a candidate while running, as a tunnel does; answers what takes it back. Throws a `TypeError` for a bad one. */
@@ -199,7 +231,7 @@ export class IceTransport implements Disposable {
 
   #asksServers(): boolean {
     // A lite agent opens no way through a NAT, so an address on its far side is of no use.
-    const isWanted = this.#options.filters.candidates === undefined && !(this.#options.isLite ?? false);
+    const isWanted = this.#tellsReflexive && !(this.#options.isLite ?? false);
     return (isWanted &&
       this.#locals.some(({ ip, isAdvertised }) => isAdvertised && ip.length === 4 && !isLoopback(ip))) ||
       this.#manual.some(({ host }) => host === "");
@@ -216,7 +248,7 @@ export class IceTransport implements Disposable {
       filters,
       manualHosts: this.#manual.map(({ host }) => host),
     });
-    const locals = this.#locals.filter(({ ip }) => allowsNetwork(filters, "udp", familyOf(ip)));
+    const locals = this.#locals.filter(({ ip }) => this.#allows("udp", ip));
     this.#report([...this.#udp.bind(locals), ...failed]);
   }
 
@@ -230,34 +262,38 @@ export class IceTransport implements Disposable {
     }
   }
 
-  #pathsTo(to: SocketAddress): IcePath[] {
+  /** The paths from our UDP sockets to an address. */
+  pathsTo(to: SocketAddress): IcePath[] {
     const ip = parseIp(to.host);
-    return ip && allowsNetwork(this.#options.filters, "udp", familyOf(ip)) ? this.#udp.pathsTo(to, ip) : [];
+    return ip && this.#allows("udp", ip) ? this.#udp.pathsTo(to, ip) : [];
   }
 
   #hostCandidates(): Candidate[] {
-    const { filters } = this.#options;
     const open = this.#locals.filter(({ isAdvertised }) => isAdvertised);
     const hosts = new Set(open.map(({ host }) => host));
     const udp = this.#udp.addresses.filter(({ host }) => hosts.has(host));
-    const tcp = this.tcpPort > 0 ? open.filter(({ ip }) => allowsNetwork(filters, "tcp", familyOf(ip))) : [];
+    const tcp = this.tcpPort > 0 ? open.filter(({ ip }) => this.#allows("tcp", ip)) : [];
     return [
       ...udp.map((at, i) => hostCandidate("udp", at, i)),
       ...tcp.map(({ host }, i) => hostCandidate("tcp", { host, port: this.tcpPort }, i)),
     ];
   }
 
+  // Contract §6.3: a list chooses among the addresses of this machine, an empty one leaves what the config names itself.
+  get #tellsReflexive(): boolean {
+    return this.#options.filters.candidates?.length !== 0;
+  }
+
   #reflexiveCandidates(): Candidate[] {
-    if (this.#options.filters.candidates !== undefined) return [];
+    if (!this.#tellsReflexive) return [];
     return this.#public.known.map(({ seen, base }) => reflexiveCandidate(seen, base));
   }
 
   #manualCandidates(): Candidate[] {
-    const { filters } = this.#options;
     const isOpen = (protocol: IceProtocol, host: string) => {
       if (protocol === "udp" ? this.#udp.addresses.length === 0 : this.tcpPort === 0) return false;
       const ip = parseIp(host);
-      return !ip || allowsNetwork(filters, protocol, familyOf(ip));
+      return !ip || this.#allows(protocol, ip);
     };
     return this.#manual.flatMap((manual, i) => {
       const host = manual.host || this.#public.known[0]?.seen.host;

@@ -1,29 +1,10 @@
 import assert from "node:assert/strict";
-import { type InterfaceAddress, listenTcp, listenUdp, parseListenAddress } from "../../core/mod.ts";
+import { type InterfaceAddress, listenTcp, listenUdp } from "../../core/mod.ts";
 import { IceTransport, type IceTransportOptions } from "./ice_transport.ts";
-import { checkBytes, PEER, recordingLogger, TcpPeer, TestOwner, UdpPeer } from "./ice_testing.ts";
-import type { OpenListener } from "./tcp_mux.ts";
+import { checkBytes, openListener, PEER, recordingLogger, TcpPeer, TestOwner, UdpPeer } from "./ice_testing.ts";
 
 const LO: InterfaceAddress = { name: "lo", address: "127.0.0.1", family: "IPv4", cidr: "127.0.0.1/8" };
 const LO2: InterfaceAddress = { ...LO, address: "127.0.0.2" };
-
-const openListener: OpenListener = (address, serve) => {
-  const controller = new AbortController();
-  const { host, port } = parseListenAddress(address);
-  try {
-    const listener = listenTcp({ host, port });
-    (async () => {
-      for (;;) serve(await listener.accept(), undefined, controller.signal);
-    })().catch(() => {});
-    const close = () => {
-      controller.abort();
-      listener.close();
-    };
-    return Promise.resolve({ ...listener, close });
-  } catch (error) {
-    return Promise.reject(new Error(`Cannot listen on ${address}`, { cause: error }));
-  }
-};
 
 async function opened(options: Partial<IceTransportOptions> = {}) {
   const lines: string[] = [];
@@ -80,10 +61,30 @@ Deno.test("IceTransport listens as each form of listen says", async () => {
   await assert.rejects(opened({ listen: "", filters: { udp_ports: [9, 8] } }), TypeError);
 });
 
+/** Takes a port for UDP and TCP, each to be given back by itself. */
+function takePort() {
+  for (;;) {
+    const udp = listenUdp({ host: "127.0.0.1", port: 0 });
+    const { port } = udp.address;
+    try {
+      const tcp = listenTcp({ host: "127.0.0.1", port });
+      const close = () => {
+        udp.close();
+        tcp.close();
+      };
+      return { port, udp, tcp, [Symbol.dispose]: close };
+    } catch {
+      // Somebody has the other one's: the next port may be free for both.
+      udp.close();
+    }
+  }
+}
+
 Deno.test("IceTransport says when a port is in use, and the rest runs", async () => {
-  using taken = { socket: listenUdp({ host: "127.0.0.1", port: 0 }), [Symbol.dispose]: () => taken.socket.close() };
-  const { port } = taken.socket.address;
   {
+    using taken = takePort();
+    const { port } = taken;
+    taken.tcp.close();
     using transport = await opened({ listen: `127.0.0.1:${port}` });
     assert.equal(transport.tcpPort, port);
     assert.deepEqual(short(transport.candidates()), ["tcp 127.0.0.1 host"]);
@@ -92,23 +93,20 @@ Deno.test("IceTransport says when a port is in use, and the rest runs", async ()
       new RegExp(`^error Cannot listen on UDP 127.0.0.1:${port}: the port is in use`),
     );
   }
-  const tcp = listenTcp({ host: "127.0.0.1", port: 0 });
   {
-    using transport = await opened({ listen: `127.0.0.1:${tcp.address.port}` });
+    using taken = takePort();
+    taken.udp.close();
+    using transport = await opened({ listen: `127.0.0.1:${taken.port}` });
     assert.equal(transport.tcpPort, 0);
     assert.deepEqual(short(transport.candidates()), ["udp 127.0.0.1 host"]);
     assert.match(transport.lines.join(), /^error Cannot listen on TCP 127.0.0.1:\d+: the port is in use/);
   }
   {
-    const udp = listenUdp({ host: "127.0.0.1", port: 0 });
-    const both = listenTcp({ host: "127.0.0.1", port: udp.address.port });
-    using transport = await opened({ listen: `127.0.0.1:${udp.address.port}` });
+    using taken = takePort();
+    using transport = await opened({ listen: `127.0.0.1:${taken.port}` });
     assert.equal(transport.lines.length, 1);
     assert.match(transport.lines.join(), /^error Cannot listen on UDP 127.0.0.1:\d+, TCP 127.0.0.1:\d+: the port is/);
-    udp.close();
-    both.close();
   }
-  tcp.close();
 });
 
 Deno.test("IceTransport adds manual candidates in order and leaves out bad ones with a warning", async () => {

@@ -1,4 +1,5 @@
 import { definePlugin, jsonResponse, PLUGIN_API } from "../../core/mod.ts";
+import { type OpenSource, sourceStats } from "./client/open_sources.ts";
 import { serveHass } from "./hass.ts";
 import { serveHttp } from "./http.ts";
 import { IceTransport } from "./ice_transport.ts";
@@ -46,30 +47,34 @@ export default definePlugin<WebRtcConfig>({
       });
       return opening;
     };
-    serveHttp(ctx, engine);
+    serveHttp(ctx, engine, iceServers);
     serveHass(ctx, engine);
     serveSockets(ctx, engine);
+    const sources = new Set<OpenSource>();
+    ctx.defer(async () => void await Promise.all(Array.from(sources, ({ peer }) => peer.released)));
     ctx.http.get("/api/webrtc/stats", { summary: "The peers, and what was dropped", needs: "operate" }, async () => {
       const shown = { accel: accel.summary ?? "not needed yet", transport: transport.stats };
-      return jsonResponse({ ...shown, sessions: opening ? (await opening).stats() : [] }, { pretty: true });
+      const sessions = opening ? (await opening).stats() : [];
+      return jsonResponse({ ...shown, sessions, sources: sourceStats(sources) }, { pretty: true });
     });
     ctx.metrics.gauge("webrtc_sessions", "WebRTC peers that are connected or connecting", () => [
       { value: transport.stats.sessions },
     ]);
-    // One for each source: two ports can carry one session only, and a server has one port for all.
-    const openTransport = () =>
+    const openTransport = ({ isLocal }: { isLocal: boolean }) =>
+      // One for each source: two ports can carry one session only, and a server has one port for all.
       IceTransport.open({
         listen: "",
         candidates: [],
-        filters: {},
-        serverUrls: iceServers.flatMap(({ urls }) => urls),
+        // Contract §6.1: the server's filters are the sources' where neither has a port of its own.
+        filters: { ...(listen === "" ? filters : {}), ...(isLocal ? { loopback: true } : {}) },
+        serverUrls: [],
         log: ctx.log,
         openListener: ctx.listen,
       });
     ctx.source("webrtc", {
       open: async (source, io) => {
         const { openWebRtcSource } = await import("./client/mod.ts");
-        return await openWebRtcSource(source, io, { openTransport, accel: accel.open() });
+        return await openWebRtcSource(source, io, { openTransport, iceServers, accel: accel.open(), sources });
       },
     });
     ctx.provide("webrtc", { addCandidate: (address: string) => transport.addCandidate(address), engine });

@@ -39,13 +39,17 @@ const DEFAULT_ICE_SERVERS = [{ urls: ["stun:stun.cloudflare.com:3478", "stun:stu
 export function webRtcConfig(zod: typeof z): z.ZodType<WebRtcConfig> {
   const count = (preset: number, what: string) => zod.number().int().min(1).max(100_000).default(preset).describe(what);
   const iceServer = zod.object({
-    urls: zod.union([zod.array(zod.string()), zod.string()]).describe("stun:host:port or turn:host:port, a list"),
+    urls: zod.union([zod.array(zod.string()), zod.string()]).describe(
+      "stun:host:port, turn:host:port (with ?transport=tcp where UDP is closed) or turns:host:port, a list",
+    ),
     username: zod.string().optional().describe("The login of a TURN server"),
     credential: zod.string().optional().describe("The password of that login"),
   });
   const filters = zod.object({
     candidates: zod.array(zod.string()).optional()
-      .describe("Of this machine's addresses only these are told to peers; an empty list tells none"),
+      .describe(
+        "Of this machine's addresses only these are told to peers; an empty list tells none, nor what a STUN server says",
+      ),
     loopback: zod.boolean().default(false).describe("Loopback addresses take part too"),
     interfaces: zod.array(zod.string()).optional().describe("Only the addresses of these network interfaces"),
     ips: zod.array(zod.string()).optional().describe("Only these addresses of this machine"),
@@ -66,7 +70,9 @@ export function webRtcConfig(zod: typeof z): z.ZodType<WebRtcConfig> {
         'More addresses under which peers reach us, the best first: "1.2.3.4:8555", "my.name:8555", "stun:8555"',
       ),
     ice_servers: zod.array(iceServer).default(DEFAULT_ICE_SERVERS)
-      .describe("STUN servers that tell our public address, and TURN servers for sources; an empty list asks nobody"),
+      .describe(
+        "STUN servers that tell our public address, and TURN servers for sources that are reached by a relay only; told to WHEP and WHIP clients too; an empty list asks nobody",
+      ),
     filters: filters.prefault({}).describe("Which addresses of this machine take part"),
     accel: zod.enum(["auto", "off"]).default("auto")
       .describe("Native encryption and sending where the system has them; off leaves all to the runtime"),
@@ -91,4 +97,22 @@ export function iceServerLinks(servers: readonly IceServer[]): string {
       return `<${url}>; rel="ice-server"${login}${login === "" ? "" : '; credential-type="password"'}`;
     })
   ).join(", ");
+}
+
+const LINK = /<([^>]*)>((?:\s*;\s*[\w-]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g;
+const PARAMETER = /;\s*([\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?/g;
+const MAX_LINKS = 16;
+
+/** The ICE servers of a `Link` header (RFC 9725 §4.6); other links are passed over. */
+export function readIceServerLinks(header: string | null): IceServer[] {
+  const servers: IceServer[] = [];
+  for (const [, url = "", parameters = ""] of (header ?? "").matchAll(LINK)) {
+    const values = new Map<string, string>();
+    for (const [, name = "", quoted, plain = ""] of parameters.matchAll(PARAMETER)) {
+      values.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain);
+    }
+    if (!values.get("rel")?.split(/\s+/).includes("ice-server") || servers.length === MAX_LINKS) continue;
+    servers.push({ urls: [url], username: values.get("username"), credential: values.get("credential") });
+  }
+  return servers;
 }

@@ -7,6 +7,8 @@ const BYTES_PER_MS = 12_500;
 const BURST_BYTES = 48 << 10;
 /** How often those that wait are looked after. */
 const TICK_MS = 4;
+/** How long they may take in one go: when fifty catch up at once, the newest pictures of the others come in between. */
+const BUDGET_MS = 4;
 
 /** What one peer may be sent by now. */
 export class Pacer {
@@ -39,13 +41,26 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 /** Calls back in some milliseconds, once; one timer serves all. */
 export function waitForTurn(one: Waiting): void {
   waiting.add(one);
-  timer ??= setTimeout(() => {
-    timer = undefined;
-    const turn = [...waiting];
-    waiting.clear();
-    const nowMs = performance.now();
-    for (const each of turn) each.onTurn(nowMs);
-  }, TICK_MS);
+  timer ??= setTimeout(giveTurns, TICK_MS);
+}
+
+function giveTurns(): void {
+  timer = undefined;
+  const nowMs = performance.now();
+  const turn = [...waiting];
+  waiting.clear();
+  for (let i = 0; i < turn.length; i++) {
+    turn[i]!.onTurn(nowMs);
+    if (i + 1 < turn.length && performance.now() - nowMs >= BUDGET_MS) return postpone(turn.slice(i + 1));
+  }
+}
+
+function postpone(rest: readonly Waiting[]): void {
+  const later = [...waiting];
+  waiting.clear();
+  for (const one of [...rest, ...later]) waiting.add(one);
+  clearTimeout(timer);
+  timer = setTimeout(giveTurns, 0);
 }
 
 /** It does not wait any more. */

@@ -29,3 +29,19 @@ Deno.test("waitForTurn calls each that waits once, and those that leave not at a
   await promise;
   assert.deepEqual(turns, ["first", "last"]);
 });
+
+Deno.test("waitForTurn lets others in between when those that wait take long", async () => {
+  const turns: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const busy = (name: string) => ({
+    onTurn: () => {
+      for (const startMs = performance.now(); performance.now() - startMs < 6;);
+      turns.push(name);
+      setTimeout(() => turns.push(`behind ${name}`), 0);
+      if (name === "c") setTimeout(resolve, 0);
+    },
+  });
+  for (const name of ["a", "b", "c"]) waitForTurn(busy(name));
+  await promise;
+  assert.deepEqual(turns, ["a", "behind a", "b", "behind b", "c", "behind c"]);
+});

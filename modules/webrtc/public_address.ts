@@ -43,7 +43,7 @@ export function parseStunUrl(url: string): SocketAddress | undefined {
 /** Our public address. Without internet it is `undefined`, and nobody waits for it. */
 export class PublicAddress implements Disposable {
   readonly #options: PublicAddressOptions;
-  readonly #servers: readonly SocketAddress[];
+  #servers: readonly SocketAddress[] = [];
   readonly #controller = new AbortController();
   #known: readonly SeenAddress[] = [];
   #askAgainMs = -Infinity;
@@ -52,7 +52,16 @@ export class PublicAddress implements Disposable {
 
   constructor(options: PublicAddressOptions) {
     this.#options = options;
-    this.#servers = options.urls.map(parseStunUrl).filter((server) => server !== undefined).slice(0, MAX_SERVERS);
+    this.askAlso(options.urls);
+  }
+
+  /** Has these asked too, after the others. */
+  askAlso(urls: readonly string[]): void {
+    const more = urls.map(parseStunUrl).filter((server) => server !== undefined)
+      .filter(({ host, port }) => !this.#servers.some((known) => known.host === host && known.port === port));
+    if (more.length === 0) return;
+    this.#servers = [...this.#servers, ...more].slice(0, MAX_SERVERS);
+    if (this.#known.length === 0) this.#askAgainMs = -Infinity;
   }
 
   /** The last answers; old ones too, as long as there are no newer. */
@@ -79,7 +88,9 @@ export class PublicAddress implements Disposable {
   async #ask(): Promise<void> {
     const { signal } = this.#controller;
     this.#askAgainMs = performance.now() + RETRY_MS;
-    for (const server of this.#servers) {
+    // More may be named meanwhile.
+    for (let i = 0; i < this.#servers.length; i++) {
+      const server = this.#servers[i]!;
       const host = await this.#resolve(server.host);
       if (signal.aborted) return;
       const answers = host === undefined ? [] : await this.#askServer({ host, port: server.port }, signal);

@@ -65,18 +65,22 @@ export function answerDirection(
 /** Writes an answer, with `\r\n` behind each line. */
 export function writeAnswer(answer: AnswerSdp): string {
   const { offer } = answer;
-  const lineOf = (section: OfferSection) => answer.lines.get(section.index) ?? idleLine(section);
-  const taken = offer.sections.filter((section) => lineOf(section) !== undefined);
+  const lead = offer.sections.find(({ isBundled, isRefused }) => isBundled && !isRefused);
+  const textOf = (section: OfferSection) => {
+    const line = answer.lines.get(section.index) ?? idleLine(section);
+    if (line) return acceptedLine(answer, section, line);
+    return section === lead && isDataChannel(section) ? dataLine(answer, section) : undefined;
+  };
+  const texts = offer.sections.map(textOf);
+  const taken = offer.sections.filter(({ index }) => texts[index] !== undefined);
   const lines = ["v=0", `o=- ${answer.sessionId} ${answer.version ?? 1} IN IP4 0.0.0.0`, "s=-", "t=0 0"];
   // libwebrtc reads it here only.
   if (answer.isIceLite) lines.push("a=ice-lite");
   if (offer.hasBundle) lines.push(["a=group:BUNDLE", ...taken.map(({ mid }) => mid)].join(" "));
   lines.push("a=msid-semantic: WMS *");
   for (const section of offer.sections) {
-    const line = lineOf(section);
-    if (line) {
-      lines.push(...acceptedLine(answer, section, line), ...(section === taken[0] ? candidateLines(answer) : []));
-    } else lines.push(...refusedLine(section));
+    lines.push(...texts[section.index] ?? refusedLine(section));
+    if (section === taken[0]) lines.push(...candidateLines(answer));
   }
   return lines.join("\r\n") + "\r\n";
 }
@@ -84,6 +88,21 @@ export function writeAnswer(answer: AnswerSdp): string {
 // Browsers fail when the first line of a bundle is refused: what nothing flows on stays open (contract §6.5).
 function idleLine({ codecs, isBundled, isRefused }: OfferSection): AcceptedLine | undefined {
   return isBundled && !isRefused && codecs.length > 0 ? { codecs, direction: "inactive" } : undefined;
+}
+
+// Nor may a data channel be refused that is the first line, though nobody here opens one.
+function isDataChannel({ protocol, formats }: OfferSection): boolean {
+  return /DTLS\/SCTP$/.test(protocol) && formats[0] === "webrtc-datachannel";
+}
+
+function dataLine(answer: AnswerSdp, section: OfferSection): string[] {
+  const { media, protocol, formats } = section;
+  return [
+    `m=${media} 9 ${protocol} ${formats[0]}`,
+    "c=IN IP4 0.0.0.0",
+    ...transportLines(answer, section),
+    "a=sctp-port:5000",
+  ];
 }
 
 function refusedLine(section: OfferSection): string[] {
@@ -101,19 +120,13 @@ function candidateLines({ candidates, isTrickle }: AnswerSdp): string[] {
 }
 
 function acceptedLine(answer: AnswerSdp, section: OfferSection, { codecs, direction, source }: AcceptedLine): string[] {
-  const { media, protocol, mid, hasMid } = section;
-  const { fingerprint, ufrag, pwd } = answer;
+  const { media, protocol } = section;
   const types = codecs.flatMap(({ payloadType, rtx }) => rtx === undefined ? [payloadType] : [payloadType, rtx]);
   return [
     `m=${media} 9 ${protocol} ${types.join(" ")}`,
     "c=IN IP4 0.0.0.0",
     "a=rtcp:9 IN IP4 0.0.0.0",
-    ...(hasMid ? [`a=mid:${mid}`] : []),
-    `a=ice-ufrag:${ufrag}`,
-    `a=ice-pwd:${pwd}`,
-    ...(answer.isTrickle ? ["a=ice-options:trickle"] : []),
-    `a=fingerprint:${fingerprint.algorithm} ${fingerprint.value}`,
-    `a=setup:${dtlsRoleFor(answer.offer) === "server" ? "passive" : "active"}`,
+    ...transportLines(answer, section),
     `a=${direction}`,
     "a=rtcp-mux",
     ...(section.hasReducedRtcp ? ["a=rtcp-rsize"] : []),
@@ -121,6 +134,18 @@ function acceptedLine(answer: AnswerSdp, section: OfferSection, { codecs, direct
     ...(source && direction.startsWith("send")
       ? [...captureTimeLines(section), ...sourceLines(source, section, codecs)]
       : []),
+  ];
+}
+
+function transportLines(answer: AnswerSdp, { mid, hasMid }: OfferSection): string[] {
+  const { fingerprint, ufrag, pwd, offer } = answer;
+  return [
+    ...(hasMid ? [`a=mid:${mid}`] : []),
+    `a=ice-ufrag:${ufrag}`,
+    `a=ice-pwd:${pwd}`,
+    ...(answer.isTrickle ? ["a=ice-options:trickle"] : []),
+    `a=fingerprint:${fingerprint.algorithm} ${fingerprint.value}`,
+    `a=setup:${dtlsRoleFor(offer) === "server" ? "passive" : "active"}`,
   ];
 }
 

@@ -83,6 +83,20 @@ Deno.test("writeAnswer refuses lines that the peer does not want or that cannot 
   assert.deepEqual(sdp.media.map(({ port }) => port), [9, 0, 9, 0]);
 });
 
+Deno.test("writeAnswer takes a data channel only where it leads the bundle, which browsers could not play without it", () => {
+  const [head, video, ...rest] = CHROMIUM_OFFER.split(/^(?=m=)/m);
+  const data = rest.pop()!;
+  const first = readOffer([head, data, video, ...rest].join("").replace("BUNDLE 0 1 2 3", "BUNDLE 3 0 1 2"));
+  const sdp = parse(
+    answer({ offer: first, lines: new Map([[1, { codecs: [h264], direction: "sendonly" }]]) }),
+  ) as Parsed;
+  assert.deepEqual(sdp.groups, [{ type: "BUNDLE", mids: "3 0 1 2" }]);
+  const [channel, picture] = sdp.media;
+  assert.deepEqual([channel!.type, channel!.port, channel!.payloads], ["application", 9, "webrtc-datachannel"]);
+  assert.deepEqual([channel!.setup, channel!.iceUfrag, channel!.candidates!.length], ["passive", "ufrag", 1]);
+  assert.deepEqual([picture!.direction, picture!.candidates], ["sendonly", undefined]);
+});
+
 Deno.test("writeAnswer takes the time of capture where we send", () => {
   const text = CHROMIUM_OFFER.replaceAll("a=rtcp-rsize", `a=rtcp-rsize\r\na=extmap:6 ${CAPTURE_TIME}`);
   assert.equal(answer({ offer: readOffer(text) }).split(`a=extmap:6 ${CAPTURE_TIME}`).length, 2);

@@ -8,7 +8,6 @@ import type { Certificate } from "./certificate.ts";
 import { type DtlsKeys, DtlsSession } from "./dtls.ts";
 import type { IceHandlers, IceSession, IceState, RemoteCredentials } from "./ice.ts";
 import type { IcePath } from "./ice_path.ts";
-import type { IceTransport } from "./ice_transport.ts";
 import type { MediaLink, PeerMedia } from "./peer_media.ts";
 
 /** What a session of the table is doing. */
@@ -23,7 +22,7 @@ export interface RemoteTransport extends RemoteCredentials {
 
 /** What a session is made of. */
 export interface PeerSessionOptions {
-  readonly transport: IceTransport;
+  readonly transport: { session(handlers: IceHandlers): IceSession };
   readonly certificate: Certificate;
   readonly accel: Accel;
   /** Later by `connect` where the offer is ours. */
@@ -123,7 +122,7 @@ export class PeerSession implements IceHandlers, MediaLink {
   /** `ip:port kind` of the peer; `undefined` until it is reached. */
   get remoteAddr(): string | undefined {
     const path = this.#path;
-    return path && `${hostPort(path.remote.host, path.remote.port)} prflx`;
+    return path && `${hostPort(path.remote.host, path.remote.port)} ${path.remoteKind}`;
   }
 
   sendBatch(bytes: Uint8Array, offsets: readonly number[]): number {
@@ -220,6 +219,8 @@ export class PeerSession implements IceHandlers, MediaLink {
       ...(path
         ? {
           path: `${path.protocol} ${hostPort(path.local.host, path.local.port)} ${this.remoteAddr}`,
+          local: localKind(path),
+          ...(path.rttMs === undefined ? {} : { rtt_ms: Math.round(path.rttMs * 10) / 10 }),
           silent_ms: Math.round(performance.now() - this.ice.lastHeardMs),
           packets_sent: path.packetsSent,
           packets_dropped: path.packetsDropped,
@@ -231,4 +232,10 @@ export class PeerSession implements IceHandlers, MediaLink {
       ...this.#options.media.stats(),
     };
   }
+}
+
+// A NAT in between gives us another address.
+function localKind({ isRelayed, local, seenAs }: IcePath): "host" | "srflx" | "relay" {
+  if (isRelayed) return "relay";
+  return !seenAs || (seenAs.host === local.host && seenAs.port === local.port) ? "host" : "srflx";
 }

@@ -2,7 +2,7 @@
  * STUN messages (RFC 8489) as ICE uses them (RFC 8445 §7): reading without an object per attribute, the two proofs, and
  * the few messages that we write.
  */
-import { createHmac } from "node:crypto";
+import { hmacSha1 } from "./hmac_sha1.ts";
 import type { IpBytes } from "../../core/mod.ts";
 
 const HEADER_BYTES = 20;
@@ -176,6 +176,11 @@ export class StunMessage {
     return u32(this.bytes, 8 + index * 4);
   }
 
+  /** The transaction id, as a view. */
+  get transaction(): Uint8Array {
+    return this.bytes.subarray(8, HEADER_BYTES);
+  }
+
   /** Whether MESSAGE-INTEGRITY was made with the key (RFC 8489 §14.5). */
   isSignedWith(key: Uint8Array): boolean {
     if (this.#integrityAt === 0) return false;
@@ -183,7 +188,7 @@ export class StunMessage {
     const length = u16(bytes, 2);
     // The length that was signed ends with the integrity itself.
     putU16(bytes, 2, this.#integrityAt + INTEGRITY_BYTES - HEADER_BYTES);
-    const digest = createHmac("sha1", key).update(bytes.subarray(0, this.#integrityAt)).digest();
+    const digest = hmacSha1(key, bytes, this.#integrityAt);
     putU16(bytes, 2, length);
     let difference = 0;
     for (let i = 0; i < 20; i++) difference |= digest[i]! ^ bytes[this.#integrityAt + 4 + i]!;
@@ -192,8 +197,28 @@ export class StunMessage {
 
   /** XOR-MAPPED-ADDRESS, if there is one. */
   mappedAddress(): MappedAddress | undefined {
-    const at = this.#mappedAt;
-    if (at === 0) return undefined;
+    return this.#mappedAt === 0 ? undefined : this.#addressAt(this.#mappedAt);
+  }
+
+  /** The value of another attribute, the first of its kind, as a view; `undefined` without one. */
+  attribute(attribute: number): Uint8Array | undefined {
+    const { bytes } = this;
+    for (let at = HEADER_BYTES; at < bytes.length;) {
+      const size = u16(bytes, at + 2);
+      if (u16(bytes, at) === attribute) return bytes.subarray(at + 4, at + 4 + size);
+      at += 4 + (size + 3 & ~3);
+    }
+    return undefined;
+  }
+
+  /** The address in an attribute that is masked like XOR-MAPPED-ADDRESS; `undefined` without one. */
+  address(attribute: number): MappedAddress | undefined {
+    const value = this.attribute(attribute);
+    const size = value?.[1] === 1 ? 8 : value?.[1] === 2 ? 20 : 0;
+    return size > 0 && value!.length === size ? this.#addressAt(value!.byteOffset - this.bytes.byteOffset) : undefined;
+  }
+
+  #addressAt(at: number): MappedAddress {
     const { bytes } = this;
     const ip = bytes.slice(at + 4, at + (bytes[at + 1] === 1 ? 8 : 20));
     xorAddress(ip, 0, ip.length, bytes);
@@ -211,7 +236,7 @@ export function isStun(bytes: Uint8Array): boolean {
   return bytes.length >= HEADER_BYTES && bytes[0]! <= 3;
 }
 
-const scratch = new Uint8Array(1024);
+const scratch = new Uint8Array(4096);
 const encoder = new TextEncoder();
 
 /** Starts a message in the scratch buffer; answers where its attributes begin. */
@@ -233,7 +258,7 @@ function finish(end: number, key: Uint8Array | undefined, hasFingerprint: boolea
   let at = end;
   if (key) {
     putU16(scratch, 2, at + INTEGRITY_BYTES - HEADER_BYTES);
-    const digest = createHmac("sha1", key).update(scratch.subarray(0, at)).digest();
+    const digest = hmacSha1(key, scratch, at);
     scratch.set(digest, putHeader(at, Attribute.MESSAGE_INTEGRITY, 20));
     at += INTEGRITY_BYTES;
   }
@@ -251,11 +276,16 @@ export function bindingSuccess(request: StunMessage, from: MappedAddress, key: U
   const { ip, port } = from;
   let at = begin(StunType.SUCCESS, request.bytes.subarray(8, HEADER_BYTES));
   at = putHeader(at, Attribute.XOR_MAPPED_ADDRESS, 4 + ip.length);
+  at = putAddress(at, ip, port);
+  return finish(at, key, request.hasFingerprint);
+}
+
+function putAddress(at: number, ip: IpBytes, port: number): number {
   putU16(scratch, at, ip.length === 4 ? 1 : 2);
   putU16(scratch, at + 2, port ^ MAGIC_COOKIE >>> 16);
   scratch.set(ip, at + 4);
   xorAddress(scratch, at + 4, ip.length, scratch);
-  return finish(at + 4 + ip.length, key, request.hasFingerprint);
+  return at + 4 + ip.length;
 }
 
 /** A refusal of an authentic check, for example 487 "Role Conflict". */
@@ -302,4 +332,25 @@ export function bindingRequest(request: BindingRequest): Uint8Array {
   at += 8;
   if (check.useCandidate) at = putHeader(at, Attribute.USE_CANDIDATE, 0);
   return finish(at, check.key, true);
+}
+
+/** Any other message, with addresses masked like XOR-MAPPED-ADDRESS; signed where there is a key. At most 3 KB. */
+export function stunMessage(
+  type: number,
+  transaction: Uint8Array,
+  attributes: readonly (readonly [number, Uint8Array | MappedAddress])[],
+  key?: Uint8Array,
+): Uint8Array {
+  let at = begin(type, transaction);
+  for (const [attribute, value] of attributes) {
+    if (!(value instanceof Uint8Array)) {
+      at = putAddress(putHeader(at, attribute, 4 + value.ip.length), value.ip, value.port);
+      continue;
+    }
+    at = putHeader(at, attribute, value.length);
+    scratch.set(value, at);
+    at += value.length;
+    while (at % 4 !== 0) scratch[at++] = 0;
+  }
+  return finish(at, key, false);
 }

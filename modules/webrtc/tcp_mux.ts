@@ -1,5 +1,6 @@
-/** ICE over TCP (RFC 6544, passive): framed packets (RFC 4571) on connections that have proven themselves. */
+/** ICE over TCP (RFC 6544): framed packets (RFC 4571) on connections that have proven themselves. */
 import {
+  connectTcp,
   Deadline,
   isDisconnect,
   parseIp,
@@ -7,6 +8,7 @@ import {
   type SocketAddress,
   type StreamConn,
   type StreamListener,
+  timeLimit,
 } from "../../core/mod.ts";
 import { setImmediate } from "node:timers";
 import { familyOf, type IpFamily, ipText } from "./addresses.ts";
@@ -29,6 +31,7 @@ const MAX_CONNECTIONS = 1024;
 const MAX_PENDING = 256;
 const MAX_PENDING_OF_HOST = 64;
 const FIRST_CHECK_MS = 5000;
+const CONNECT_MS = 5000;
 const MAX_FRAME_BYTES = 2048;
 const LENGTH_BYTES = 2;
 const SLAB_BYTES = 16 << 10;
@@ -143,8 +146,22 @@ export class TcpMux {
     return this.#pendingCount;
   }
 
+  /**
+   * Connects to a peer that waits for connections, tells the path, and serves it until its end. Never rejects: a peer that
+   * cannot be reached this way may be by another.
+   */
+  async connect(to: SocketAddress, signal: AbortSignal, onOpen: (path: IcePath) => void): Promise<void> {
+    try {
+      const conn = await call(to, signal);
+      if (signal.aborted) conn.close();
+      else await this.serve(conn, signal, onOpen);
+    } catch {
+      // Nothing listens there, or a firewall is between.
+    }
+  }
+
   /** Serves one connection until its end; its first frame must be an authentic check, and come soon. Never rejects for what a peer does. */
-  async serve(conn: StreamConn, signal: AbortSignal): Promise<void> {
+  async serve(conn: StreamConn, signal: AbortSignal, onOpen?: (path: IcePath) => void): Promise<void> {
     const ip = parseIp(conn.remoteAddress.host);
     if (!ip || this.#options.allows?.(familyOf(ip)) === false || !this.#admit(ipText(ip))) return conn.close();
     const local = parseIp(conn.localAddress.host);
@@ -163,6 +180,7 @@ export class TcpMux {
       deadline[Symbol.dispose]();
       this.#leavePending(path.remote.host);
     };
+    onOpen?.(path);
     try {
       await this.#read(conn, path, onProven);
     } catch (error) {
@@ -238,6 +256,11 @@ export class TcpMux {
     path.owner.onData(bytes, path);
     return true;
   }
+}
+
+async function call(to: SocketAddress, signal: AbortSignal): Promise<StreamConn> {
+  using limit = timeLimit(CONNECT_MS, () => new Error("The peer did not answer in time"), signal);
+  return await connectTcp(to, { signal: limit.signal });
 }
 
 /** What opens listeners for a module: `PluginContext.listen`. */

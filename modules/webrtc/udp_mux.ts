@@ -1,6 +1,7 @@
 /** One UDP socket per address of this machine, all on one port, for all sessions. */
 import {
   isAddressInUse,
+  listenFault,
   listenUdp,
   type Logger,
   messageOf,
@@ -29,9 +30,6 @@ export interface ListenFailure {
   readonly where: string;
   readonly cause: string;
 }
-
-/** The cause that is worth its own words. */
-export const PORT_IN_USE = "the port is in use by another program";
 
 /** What a mux is opened with. */
 export interface UdpMuxOptions {
@@ -238,7 +236,7 @@ export class UdpMux implements Disposable {
     } catch (error) {
       if (this.#failed.has(host)) return undefined;
       this.#failed.add(host);
-      const cause = isAddressInUse(error) ? PORT_IN_USE : messageOf(error);
+      const cause = listenFault(error, this.#port);
       return { where: `UDP ${this.#port === 0 ? host : hostPort(host, this.#port)}`, cause };
     }
     return undefined;

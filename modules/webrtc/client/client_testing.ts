@@ -12,7 +12,9 @@ import { RtpHeader, RtpPacket } from "werift";
 import { weriftPeer } from "../engine_testing.ts";
 import { silentLogger } from "../ice_testing.ts";
 import { IceTransport } from "../ice_transport.ts";
+import type { IceServer } from "../options.ts";
 import { openWebRtcSource } from "./mod.ts";
+import type { OpenSource } from "./open_sources.ts";
 
 const H264 = codec("H264");
 const PCMA = codec("PCMA", { clockRate: 8000 });
@@ -142,8 +144,16 @@ export class SourceOpener implements Disposable {
   readonly #transports: IceTransport[] = [];
   readonly #accel = openAccel("off");
 
+  /** The config's. */
+  iceServers: readonly IceServer[] = [];
+  /** The sources that are open. */
+  readonly sources = new Set<OpenSource>();
+
   async open(source: string, signal: AbortSignal = new AbortController().signal): Promise<Producer> {
-    const log = { ...silentLogger, warn: (message: string) => void this.warnings.push(message) };
+    const log = {
+      ...silentLogger,
+      limited: (_key: string, _level: string, message: string) => void this.warnings.push(message),
+    };
     const io = { signal, log, stream: "cam", wanted: [], wantsSpeaker: false };
     const openTransport = async () => {
       const transport = await IceTransport.open({
@@ -157,7 +167,13 @@ export class SourceOpener implements Disposable {
       this.#transports.push(transport);
       return transport;
     };
-    return await openWebRtcSource(parseSourceUrl(source), io, { openTransport, accel: this.#accel });
+    const { iceServers, sources } = this;
+    return await openWebRtcSource(parseSourceUrl(source), io, {
+      openTransport,
+      iceServers,
+      sources,
+      accel: this.#accel,
+    });
   }
 
   async watch(source: string): Promise<Watched> {
@@ -167,6 +183,11 @@ export class SourceOpener implements Disposable {
   /** Sessions and sockets that are open. */
   get leftovers(): number {
     return this.#transports.reduce((sum, { stats, udpAddresses }) => sum + stats.sessions + udpAddresses.length, 0);
+  }
+
+  /** Waits until all that servers gave is given back. */
+  async released(): Promise<void> {
+    await Promise.all(Array.from(this.sources, ({ peer }) => peer.released));
   }
 
   [Symbol.dispose](): void {

@@ -8,8 +8,6 @@ export interface Dialing {
   readonly target: ClientTarget;
   readonly peer: ClientPeer;
   readonly signal: AbortSignal;
-  /** Tells people of what is odd but no reason to give up. */
-  readonly warn: (message: string) => void;
 }
 
 /** Brings the descriptions across, until the peer is connected; answers how to take leave, where there is a way. */

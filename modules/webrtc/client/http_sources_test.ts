@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { codec } from "../../../core/mod.ts";
 import { makeCertificate } from "../certificate.ts";
 import { TestCamera, TestEngine } from "../engine_testing.ts";
+import { FakeTurnServer } from "../turn/turn_testing.ts";
 import { FakeCamera, FakeServer, FakeSocket, PICTURE, SourceOpener, withoutCandidates } from "./client_testing.ts";
 import { repairAnswer } from "./creality.ts";
 
@@ -198,6 +199,7 @@ Deno.test("A Milestone source says what is wrong with its login or its options",
 Deno.test("A source of the Wyze bridge finds its channel by asking the bridge", async () => {
   await using camera = new FakeCamera();
   using sources = new SourceOpener();
+  using relay = new FakeTurnServer();
   await using channel = new FakeSocket(async (message, send) => {
     if (message?.["action"] !== "SDP_OFFER") return;
     const offer = JSON.parse(decoder.decode(Uint8Array.fromBase64(String(message["messagePayload"]))));
@@ -210,7 +212,7 @@ Deno.test("A source of the Wyze bridge finds its channel by asking the bridge", 
       ClientId: "me",
       cam: "cam",
       result,
-      servers: [{ urls: "turn:relay.example", username: "u", credential: null }, 5, { urls: 1 }],
+      servers: [relay.entry(), 5, { urls: 1 }],
       signalingUrl: `ws://${channel.host}/?X-Amz-Signature=1`,
     })
   );
@@ -221,7 +223,9 @@ Deno.test("A source of the Wyze bridge finds its channel by asking the bridge", 
     assert.equal(watched.producer.info.formatName, "webrtc/wyze");
   }
   assert.equal(channel.messages[0]!["recipientClientId"], "me");
-  assert.match(sources.warnings[0]!, /relays \(TURN\)/);
+  assert.deepEqual(relay.asked.slice(0, 2), ["ALLOCATE", "ALLOCATE"]);
+  await sources.released();
+  assert.equal(relay.size, 0);
   result = "camera is offline";
   await assert.rejects(sources.open(source), { code: "REFUSED", message: /answered "camera is offline"/ });
 });

@@ -17,7 +17,6 @@ export const dialKinesis: Dial = async (dialing) => {
   if (!clientId) {
     throw new StreamError("BAD_SOURCE", "webrtc: kinesis needs #client_id=<id>, the one that the URL was signed for");
   }
-  warnOfRelays(dialing, serversOf(target));
   await follow(dialing, target, clientId, WATCH, {});
   return undefined;
 };
@@ -34,7 +33,6 @@ export const dialSwitchbot: Dial = async (dialing) => {
       `webrtc: resolution "${quality}" is not one of ${Object.keys(QUALITIES).join(", ")}`,
     );
   }
-  warnOfRelays(dialing, serversOf(target));
   const extra = { resolution, play_type: Number(options.get("play_type")) || 0 };
   await follow(dialing, target, options.get("client_id") ?? "", WATCH.slice(0, 1), extra);
   return undefined;
@@ -42,7 +40,7 @@ export const dialSwitchbot: Dial = async (dialing) => {
 
 /** The bridge for Wyze cameras tells where the channel is. */
 export const dialWyze: Dial = async (dialing) => {
-  const { target, signal } = dialing;
+  const { target, peer, signal } = dialing;
   const { text } = await ask(target, { method: "GET", url: target.url, signal, limitMs: 5000 });
   const { ClientId, result, servers, signalingUrl } = jsonOf(text, `the answer of ${target.shown}`);
   if (result !== "ok") throw new StreamError("REFUSED", `webrtc: ${target.shown} answered "${textOf(result)}"`);
@@ -50,28 +48,11 @@ export const dialWyze: Dial = async (dialing) => {
   if (url?.protocol !== "ws:" && url?.protocol !== "wss:") {
     throw new StreamError("PROTOCOL", `webrtc: ${target.shown} names no signalling URL`);
   }
-  warnOfRelays(dialing, readIceServers(servers));
+  peer.useServers(readIceServers(servers));
   const channel = { ...target, url, shown: `${url.origin}${url.pathname}`, authorization: undefined };
   await follow(dialing, channel, textOf(ClientId), WATCH, {});
   return undefined;
 };
-
-function serversOf({ options }: ClientTarget) {
-  const text = options.get("ice_servers");
-  if (!text) return [];
-  try {
-    return readIceServers(JSON.parse(text));
-  } catch {
-    // Contract: a list that cannot be read is as good as none.
-    return [];
-  }
-}
-
-function warnOfRelays({ warn }: Dialing, servers: ReturnType<typeof readIceServers>): void {
-  if (servers.some(({ urls }) => urls.some((url) => url.startsWith("turn")))) {
-    warn("The relays (TURN) of the source are not used: it must be reachable by its own candidates");
-  }
-}
 
 async function follow(
   dialing: Dialing,

@@ -97,7 +97,8 @@ function mediaLines(offer: OwnOffer, line: OfferedLine, index: number): string[]
       ? [`a=msid:${line.source.cname} ${line.kind}${index}`, `a=ssrc:${line.source.ssrc} cname:${line.source.cname}`]
       : []),
     ...candidates,
-    ...(index === 0 && !offer.isTrickle ? ["a=end-of-candidates"] : []),
+    // Without any there is nothing to end: the other side may find us by our checks.
+    ...(candidates.length > 0 && !offer.isTrickle ? ["a=end-of-candidates"] : []),
   ];
 }
 

@@ -1,19 +1,24 @@
 import { type Accel, messageOf, StreamError } from "../../../core/mod.ts";
 import type { Certificate } from "../certificate.ts";
-import type { IceTransport } from "../ice_transport.ts";
 import { type Fingerprint, type OfferSdp, type OfferSection, readOffer } from "../sdp.ts";
+import { writeFragment } from "../sdp_fragment.ts";
 import { type AnswerSource, dtlsRoleFor, writeAnswer } from "../sdp_answer.ts";
+import type { IceServer } from "../options.ts";
 import { PeerSession } from "../session.ts";
 import { LateMedia } from "./late_media.ts";
 import { acceptedLines, codecsOf, type OfferedLine, writeOffer } from "./offer.ts";
+import type { SourceTransport } from "./transport.ts";
 
 /** What connections are made of. */
 export interface PeerMeans {
   /** The peer's own: it closes it. */
-  readonly transport: IceTransport;
+  readonly transport: SourceTransport;
   readonly accel: Accel;
   readonly certificate: Certificate;
 }
+
+const UNREACHED = "none of its addresses answers, and it reaches none of ours; " +
+  "open its port, or name a TURN server in webrtc.ice_servers";
 
 /** The other end of a source: the description of both sides, and the session that comes of it. */
 export class ClientPeer implements Disposable {
@@ -28,6 +33,7 @@ export class ClientPeer implements Disposable {
   // Candidates that came before the description.
   #early: string[] = [];
   #remote: OfferSdp | undefined;
+  #isChooser = false;
 
   constructor(means: PeerMeans) {
     const connected = Promise.withResolvers<void>();
@@ -40,9 +46,14 @@ export class ClientPeer implements Disposable {
     this.session = new PeerSession({
       ...means,
       media: this.media,
-      onConnected: () => connected.resolve(),
+      onConnected: () => {
+        // Where the choice of the way is the other side's, it may still come to a relay.
+        if (this.#isChooser) means.transport.settle(this.session.ice.selected);
+        connected.resolve();
+      },
       onClosed: (reason) => {
-        connected.reject(new StreamError("OFFLINE", `webrtc: cannot connect: ${reason}`));
+        const why = this.session.remoteAddr === undefined ? UNREACHED : reason;
+        connected.reject(new StreamError("OFFLINE", `webrtc: cannot connect: ${why}`));
         ended.resolve(reason);
       },
     });
@@ -60,9 +71,15 @@ export class ClientPeer implements Disposable {
     return this.#source;
   }
 
+  /** Has more servers asked for ways to the other side. */
+  useServers(servers: readonly IceServer[]): void {
+    this.#means.transport.useServers(servers);
+  }
+
   /** Our offer. Complete: all candidates are in it, and more cannot follow. */
   async offer(lines: readonly OfferedLine[], isComplete: boolean): Promise<string> {
     const { transport, certificate } = this.#means;
+    await transport.ready();
     const { ufrag, pwd } = this.session.ice;
     return writeOffer({
       lines: lines.map((line) => line.direction === "sendonly" ? { ...line, source: this.#source } : line),
@@ -72,6 +89,12 @@ export class ClientPeer implements Disposable {
       candidates: isComplete ? await transport.gather() : [],
       isTrickle: !isComplete,
     });
+  }
+
+  /** Candidates that our offer lacks, as a piece of it. */
+  fragment(candidates: readonly string[]): string {
+    const { ufrag, pwd } = this.session.ice;
+    return writeFragment({ ufrag, pwd, mid: "0", candidates });
   }
 
   /** Takes the answer to our offer of these lines. */
@@ -93,6 +116,7 @@ export class ClientPeer implements Disposable {
   async takeOffer(text: string, isComplete: boolean): Promise<string> {
     const { transport, certificate } = this.#means;
     const offer = readDescription(text, "offer");
+    await transport.ready();
     const { ufrag, pwd } = this.session.ice;
     const answer = writeAnswer({
       offer,
@@ -112,6 +136,7 @@ export class ClientPeer implements Disposable {
   #connect(remote: OfferSdp, roles: { isAnswerer: boolean; isPassive: boolean }): void {
     const { ufrag, pwd, isIceLite, fingerprints } = remote;
     this.#remote = remote;
+    this.#isChooser = roles.isAnswerer || isIceLite;
     this.session.connect({ ufrag, pwd, isLite: isIceLite, fingerprint: fingerprints[0] as Fingerprint, ...roles });
     for (const candidate of [...remote.candidates, ...this.#early]) this.session.ice.addRemoteCandidate(candidate);
     this.#early = [];
@@ -124,13 +149,16 @@ export class ClientPeer implements Disposable {
     else if (this.#early.length < 100) this.#early.push(text);
   }
 
-  /** Tells our candidates, those that are known at once and those that a STUN server tells later. */
+  /** Tells the candidates that our description lacks, those that are known at once and those that servers tell later. */
   trickle(tell: (candidate: string) => void): void {
-    const { transport } = this.#means;
-    for (const candidate of transport.candidates()) tell(candidate);
-    transport.lateCandidates().then((candidates) => {
-      if (this.session.state === "connecting") { for (const candidate of candidates) tell(candidate); }
+    this.#means.transport.trickle((candidate) => {
+      if (this.session.state === "connecting") tell(candidate);
     });
+  }
+
+  /** Resolves when all is given back after the end, also what servers gave. */
+  get released(): Promise<void> {
+    return this.#means.transport.closed;
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 /** What a `webrtc:` source names: `webrtc:<signalling url>[#format=F][#key=value…]`. */
-import { redactUrls, type SourceOptions, type SourceUrl, StreamError } from "../../../core/mod.ts";
+import { parseIp, redactUrls, type SourceOptions, type SourceUrl, StreamError } from "../../../core/mod.ts";
+import { isLoopback } from "../addresses.ts";
 import type { IceServer } from "../options.ts";
 
 /** The kinds of signalling. */
@@ -16,6 +17,12 @@ export interface ClientTarget {
   readonly authorization: string | undefined;
   /** Certificates cannot be checked: `httpx`, or an address in place of a name. */
   readonly isUnchecked: boolean;
+  /** Signalling is on this machine. */
+  readonly isLocal: boolean;
+  /** `#ice=relay`: nothing but relays is used. */
+  readonly isRelayOnly: boolean;
+  /** `#ice_servers=[…]`; `undefined` where the source names none. */
+  readonly iceServers: readonly IceServer[] | undefined;
   readonly options: SourceOptions;
 }
 
@@ -42,6 +49,8 @@ export function parseClientTarget({ rest, options }: SourceUrl): ClientTarget {
     throw bad(`format "${wanted}" is not one of ${scheme}:, use ${known.join(", ")} or none`);
   }
   const isX = /^httpx:/i.test(rest);
+  const ice = options.get("ice") ?? "all";
+  if (ice !== "all" && ice !== "relay") throw bad(`ice "${ice}" is neither all nor relay`);
   const url = URL.parse(isX ? rest.replace(/^httpx/i, "https") : rest);
   if (!url || url.hostname === "") throw bad(`cannot read the URL "${redactUrls(rest)}"`);
   const authorization = url.username === "" ? undefined : basic(url);
@@ -52,8 +61,26 @@ export function parseClientTarget({ rest, options }: SourceUrl): ClientTarget {
     shown: `${url.origin}${url.pathname}`,
     authorization,
     isUnchecked: isX || (url.protocol === "https:" && /^[\d.]+$|^\[/.test(url.hostname)),
+    isLocal: isLocalHost(url.hostname),
+    isRelayOnly: ice === "relay",
+    iceServers: serversOf(options.get("ice_servers")),
     options,
   };
+}
+
+function isLocalHost(hostname: string): boolean {
+  const ip = parseIp(hostname.replace(/^\[|\]$/g, ""));
+  return hostname === "localhost" || (ip !== undefined && isLoopback(ip));
+}
+
+function serversOf(text: string | undefined): IceServer[] | undefined {
+  if (!text) return undefined;
+  try {
+    return readIceServers(JSON.parse(text));
+  } catch {
+    // Contract: a list that cannot be read is as good as none.
+    return [];
+  }
 }
 
 function bad(why: string): StreamError {

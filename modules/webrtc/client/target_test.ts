@@ -40,6 +40,17 @@ Deno.test("parseClientTarget says what it cannot use, without secrets", () => {
   bad("webrtc:ws://host/#format=x", /use kinesis, switchbot, openipc or none/);
   bad("webrtc:http://", /cannot read the URL/);
   bad("webrtc:http://a:%ff@host/", /login/);
+  bad("webrtc:http://host/#ice=tcp", /ice "tcp" is neither all nor relay/);
+});
+
+Deno.test("parseClientTarget reads which ways may be used", () => {
+  const whole = read('webrtc:ws://127.0.0.1/api/ws?src=a#ice=relay#ice_servers=[{"urls":"turn:t"}]');
+  assert.deepEqual([whole.isRelayOnly, whole.isLocal, whole.iceServers], [true, true, [{ urls: ["turn:t"] }]]);
+  const bare = read("webrtc:ws://192.0.2.1/api/ws?src=a");
+  assert.deepEqual([bare.isRelayOnly, bare.isLocal, bare.iceServers], [false, false, undefined]);
+  assert.deepEqual(read("webrtc:ws://[::1]/#ice_servers=[").iceServers, []);
+  assert.equal(read("webrtc:ws://[::1]/").isLocal, true);
+  assert.equal(read("webrtc:http://localhost:1984/#ice=all").isLocal, true);
 });
 
 Deno.test("readIceServers takes what it can read", () => {
