@@ -1,11 +1,11 @@
 import { builtIns } from "./modules/builtin.ts";
-import { parseCli, usage } from "./core/kernel/cli.ts";
+import { parseCli, programName, usage } from "./core/kernel/cli.ts";
 import { runKernel } from "./core/kernel/lifecycle.ts";
 import { startInBackground } from "./core/kernel/background.ts";
 import { contractVersionLine, versionLine } from "./core/kernel/version.ts";
 import { process } from "./core/runtime/mod.ts";
 
-const line = parseCli(process.args);
+const line = parseCli(process.args, programName(process.startedAs()));
 if (line.error !== undefined) {
   process.writeStderr(`${line.error}\n\n${usage}`);
   process.exit(2);
@@ -15,7 +15,7 @@ if (line.action !== "run") {
   process.writeStdout(text.endsWith("\n") ? text : `${text}\n`);
   process.exit(0);
 }
-if (line.daemon) process.exit(startInBackground(import.meta.url));
+if (line.daemon) process.exit(startInBackground(import.meta.url, line));
 
 const { configs, dev, plugins } = line;
 const program = new URL(".", import.meta.url);

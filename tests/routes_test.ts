@@ -22,7 +22,7 @@ const USERS: Readonly<Record<string, Role>> = {
   admin: { headers: login("admin"), holds: ALL },
 };
 
-const BROWSER = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64)" };
+const BROWSER = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64)", connection: "keep-alive" };
 
 /** Where there are none; the proxy on this machine is listed. */
 const PLACES: Readonly<Record<string, Role>> = {

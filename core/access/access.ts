@@ -15,13 +15,14 @@ import {
   adminPrincipal,
   localPrincipal,
   nobody,
+  proxiedPrincipal,
   servicePrincipal,
   userPrincipal,
   withoutChanges,
   withoutControl,
 } from "./principals.ts";
-import { clientOf, forwardedChains, isProxied } from "./proxy.ts";
-import type { AccessSettings } from "./settings.ts";
+import { clientOf, forwardedChains, isProxied, isSecretlyProxied } from "./proxy.ts";
+import type { AccessSettings, Role } from "./settings.ts";
 import type { Need, Peer, Principal } from "./types.ts";
 
 /** The cookie that carries the set-up token. */
@@ -73,6 +74,10 @@ interface Place {
   /** It came through a proxy that nobody listed: the address is only what that proxy says. */
   readonly isHearsay: boolean;
   readonly forwarded?: string;
+  /** A browser's request through a proxy that adds no header: who it is for cannot be known. */
+  readonly isSecret?: boolean;
+  /** What whoever has logged in at the proxy may do. */
+  readonly role?: Role;
 }
 
 const INTERFACES_FOR_MS = 10_000;
@@ -87,6 +92,7 @@ export class Access {
   readonly #limiter: LoginLimiter;
   #settings: AccessSettings;
   #proxies: readonly Network[] = [];
+  #loginProxies: readonly { readonly text: string; readonly network: Network | undefined; readonly role: Role }[] = [];
   #listed: readonly Network[] = [];
   #own: readonly Network[] = [];
   #ownUntilMs = -1;
@@ -114,7 +120,12 @@ export class Access {
 
   configure(settings: AccessSettings): void {
     this.#settings = settings;
-    this.#proxies = networksOf(settings.trustedProxies);
+    this.#loginProxies = Object.entries(settings.loginProxies).map(([text, role]) => ({
+      text,
+      network: parseNetwork(text),
+      role,
+    }));
+    this.#proxies = networksOf([...settings.trustedProxies, ...Object.keys(settings.loginProxies)]);
     this.#listed = networksOf(settings.localNetworks);
   }
 
@@ -123,6 +134,14 @@ export class Access {
     const { headers } = request;
     const place = this.#place(request.peer, headers, request.host);
     const authorization = headers.get("authorization");
+    // Even with a login: whoever sets such a proxy up is to notice before strangers do that it makes owners of them.
+    if (place.isSecret && !this.isOpen) {
+      return {
+        principal: nobody(place.address),
+        denial: { status: 403, message: remoteText(place) },
+        showedToken: false,
+      };
+    }
     const showedToken = this.#isToken(request.query.get("token"));
     // A page of another site cannot make a browser send these two.
     if (showedToken || this.#isToken(parseBearer(authorization))) {
@@ -175,6 +194,9 @@ export class Access {
 
   #byAddress(request: AccessRequest, place: Place): Omit<Verdict, "showedToken"> {
     const { address } = place;
+    if (place.role) {
+      return { principal: proxiedPrincipal(place.forwarded ?? address, place.role, this.#settings.trustApi) };
+    }
     if (this.hasUsers) {
       return this.#isExempt(place)
         ? { principal: this.#owner() }
@@ -287,13 +309,21 @@ export class Access {
     const reach = isUnix ? "loopback" : this.#reachOf(bytes);
     if (peer.isRemote) return { address, reach: "remote", isOwner: false, isHearsay: false };
     if (!headers || !isProxied(headers)) {
+      const isSecret = headers !== undefined && reach === "loopback" && peer.transport === "tcp" &&
+        isSecretlyProxied(headers);
+      if (isSecret) return { address, reach: "remote", isOwner: false, isHearsay: true, isSecret };
       const isOwner = isUnix || (reach === "loopback" && (host === "" || isLoopbackName(host)));
       return { address, reach, isOwner, isHearsay: false };
     }
-    const isTrusted = isUnix
-      ? this.#settings.trustedProxies.includes("unix")
-      : bytes !== undefined && this.#proxies.some((network) => contains(network, bytes));
-    return isTrusted ? this.#behindTrusted(address, headers) : this.#behindUnknown(address, headers, reach);
+    const role = this.#loginProxies.find(({ text, network }) =>
+      bytes ? network && contains(network, bytes) : isUnix && text === "unix"
+    )?.role;
+    const isTrusted = role !== undefined ||
+      (isUnix
+        ? this.#settings.trustedProxies.includes("unix")
+        : bytes !== undefined && this.#proxies.some((network) => contains(network, bytes)));
+    if (!isTrusted) return this.#behindUnknown(address, headers, reach);
+    return { ...this.#behindTrusted(address, headers), ...(role ? { role } : {}) };
   }
 
   // Each header names one client; a client can fake those that the proxy does not write, so the farthest is believed.
@@ -345,8 +375,11 @@ function isLogin(given: Login, known: Login): boolean {
 
 function remoteText(place: Place): string {
   if (place.isHearsay) {
-    return `Came through the proxy ${place.address}, which is not known here: add it to access.trusted_proxies, ` +
-      "and users to access.users for those who are not on the local network";
+    return place.forwarded === undefined
+      ? `Came through a proxy on ${place.address} that does not say for whom: let it send X-Forwarded-For, and add it ` +
+        "to access.trusted_proxies"
+      : `Came through the proxy ${place.address}, which is not known here: add it to access.trusted_proxies, ` +
+        "and users to access.users for those who are not on the local network";
   }
   return `${place.address} is not on the local network: nobody outside it is let in until access.users has users`;
 }

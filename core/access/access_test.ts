@@ -143,6 +143,66 @@ Deno.test("Access judges what comes through a proxy by the farthest address", ()
   assert.equal(plain.describe(peerOf("fe80::1")), "[fe80::1]:50000");
 });
 
+Deno.test("Access does not take a browser that comes through a proxy without headers for one on this machine", () => {
+  const browser = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64)" };
+  const socket = { ...browser, upgrade: "websocket" };
+  const through = (headers: Record<string, string>) => requestOf("127.0.0.1", { url: LOCALHOST, headers });
+  const table: readonly [string, AccessRequest, string | number][] = [
+    ["browser", through({ ...browser, connection: "keep-alive" }), `${CAMERA} operate admin`],
+    ["its socket", through({ ...socket, connection: "keep-alive, Upgrade" }), `${CAMERA} operate admin`],
+    ["nginx", through({ ...browser, connection: "close" }), 403],
+    ["nginx with keepalive, HAProxy", through(browser), 403],
+    ["nginx with a fixed upgrade", through({ ...browser, connection: "upgrade" }), 403],
+    ["program", through({ "user-agent": "Python-urllib/3.11", connection: "close" }), `${CAMERA} operate admin`],
+    ["browser elsewhere", requestOf("192.168.1.9", { headers: browser }), LOCAL],
+  ];
+  for (const [what, request, expected] of table) {
+    const { principal, denial } = accessOf().enter(request);
+    assert.equal(denial?.status ?? held(accessOf(), principal), expected, what);
+  }
+  assert.match(accessOf().enter(through(browser)).denial!.message, /does not say for whom.*X-Forwarded-For/);
+  const api = { ...defaultAccessSettings.api, username: "admin", password: "pw" };
+  const known = through({ ...browser, ...basic("admin", "pw"), connection: "close" });
+  assert.equal(accessOf({ api }).enter(known).denial?.status, 403, "with a login too, so that it is noticed");
+  assert.equal(accessOf({ open: true }).enter(through(browser)).denial, undefined);
+  // Over TLS it may be HTTP/2, which has no such header.
+  const tls = { ...through(browser), peer: { ...peerOf("127.0.0.1", browser), transport: "tls" as const } };
+  assert.equal(accessOf().enter(tls).denial, undefined);
+});
+
+Deno.test("Access lets in with its role who has logged in at a proxy that asks for logins", () => {
+  const users = [{ name: "anna", password: "pw" }];
+  const access = accessOf({
+    loginProxies: { "172.30.32.2": "admin", "10.0.0.0/24": "viewer", unix: "operator" },
+    users,
+  });
+  const ingress = { "x-forwarded-for": "8.8.8.8, 172.30.32.1", "x-ingress-path": "/api/hassio_ingress/abc" };
+  const host = "http://home.example.org/";
+  const table: readonly [string, AccessRequest, string | number][] = [
+    ["from the Internet", requestOf("172.30.32.2", { url: host, headers: ingress }), `${CAMERA} operate admin`],
+    ["role", requestOf("10.0.0.7", { url: host, headers: ingress }), "watch listen talk snapshot playback"],
+    ["unix socket", requestOf("", { url: host, headers: ingress }), `${CAMERA} operate`],
+    ["not from the proxy", requestOf("172.30.32.3", { url: host, headers: ingress }), 401],
+    ["the proxy's own request", requestOf("172.30.32.2", { url: host }), 401],
+    [
+      "a user there",
+      requestOf("10.0.0.7", { headers: { ...ingress, ...basic("anna", "pw") } }),
+      "watch listen talk snapshot playback",
+    ],
+    [
+      "page of another site",
+      requestOf("172.30.32.2", { url: host, headers: { ...ingress, origin: "http://evil.com" } }),
+      CAMERA,
+    ],
+  ];
+  for (const [what, request, expected] of table) {
+    const { principal, denial } = access.enter(request);
+    assert.equal(denial?.status ?? held(access, principal), expected, what);
+  }
+  const { principal } = access.enter(table[0]![1]);
+  assert.equal(principal.name, "admin 172.30.32.1");
+});
+
 Deno.test("Access asks for a login as soon as there are users, as go2rtc does", () => {
   const api = { ...defaultAccessSettings.api, username: "admin", password: "pw" };
   const access = accessOf({ api });

@@ -7,7 +7,12 @@ import type { HeaderReader } from "./proxy.ts";
  */
 export function isFromBrowser(headers: HeaderReader): boolean {
   return ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"].some((name) => headers.get(name) !== null) ||
-    /^mozilla\//i.test(headers.get("user-agent") ?? "");
+    isBrowserName(headers.get("user-agent"));
+}
+
+/** Whether a `User-Agent` is one that browsers have. */
+export function isBrowserName(userAgent: string | null): boolean {
+  return /^mozilla\//i.test(userAgent ?? "");
 }
 
 /**

@@ -49,6 +49,11 @@ export function userPrincipal(user: UserSettings, trustApi: boolean): Principal 
   });
 }
 
+/** Who logged in at a proxy that says so for him. */
+export function proxiedPrincipal(address: string, role: Role, trustApi: boolean): Principal {
+  return { ...userPrincipal({ name: "", password: "", role }, trustApi), name: `${role} ${address}` };
+}
+
 /** Who showed the login of one protocol: sees, hears and pushes. */
 export function servicePrincipal(service: string, username: string): Principal {
   return principal(`${service} ${username}`, ["watch", "listen", "publish"]);

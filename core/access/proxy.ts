@@ -1,4 +1,5 @@
 import { contains, type IpBytes, type Network, parseIp } from "./address.ts";
+import { isBrowserName } from "./origin.ts";
 
 /** Headers by lower-case name. */
 export interface HeaderReader {
@@ -34,6 +35,16 @@ export function isProxied(headers: HeaderReader): boolean {
   if (!(headers instanceof Headers)) return false;
   for (const name of headers.keys()) if (name.startsWith("x-forwarded-") || name.startsWith("cf-")) return true;
   return false;
+}
+
+/**
+ * Whether a request of HTTP/1.1 came through a proxy that adds no header of its own: every browser asks to keep the
+ * connection, and proxies take that away. It tells nothing of programs.
+ */
+export function isSecretlyProxied(headers: HeaderReader): boolean {
+  if (!isBrowserName(headers.get("user-agent"))) return false;
+  const connection = (headers.get("connection") ?? "").toLowerCase();
+  return !connection.includes(headers.get("upgrade") === null ? "keep-alive" : "upgrade");
 }
 
 /** One proxy header's list of addresses, client first; an entry that is no address is `undefined`. */

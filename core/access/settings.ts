@@ -29,6 +29,8 @@ export interface AccessSettings {
   readonly hosts: readonly string[];
   /** Addresses and blocks of reverse proxies whose word on the client's address is taken. */
   readonly trustedProxies: readonly string[];
+  /** Proxies that let through only who has logged in there, by address or block, and what those may. */
+  readonly loginProxies: Readonly<Record<string, Role>>;
   /** Blocks that count as local, besides the private ones. */
   readonly localNetworks: readonly string[];
   readonly users: readonly UserSettings[];
@@ -49,6 +51,7 @@ export const defaultAccessSettings: AccessSettings = {
   open: false,
   hosts: [],
   trustedProxies: [],
+  loginProxies: {},
   localNetworks: [],
   users: [],
   trustApi: false,

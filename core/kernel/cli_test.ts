@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type CommandLine, parseCli, usage } from "./cli.ts";
+import { type CommandLine, parseCli, programName, usage } from "./cli.ts";
 
 const cases: readonly (readonly [string, Partial<CommandLine>])[] = [
   ["", {}],
@@ -37,6 +37,22 @@ for (const [line, wanted] of cases) {
 
 Deno.test("parseCli() takes a config with spaces and line breaks", () => {
   assert.deepEqual(parseCli(["-c={a: 1,\n b: 2}"]).configs, ["{a: 1,\n b: 2}"]);
+});
+
+Deno.test("parseCli() looks for go2rtc.yaml and tells the contract's version when the program is called go2rtc", () => {
+  assert.deepEqual(parseCli([], "go2rtc").configs, ["go2rtc.yaml"]);
+  assert.deepEqual(parseCli(["-c", "rtsp.listen="], "go2rtc").configs, ["rtsp.listen="]);
+  for (const option of ["-v", "-version", "--version"]) assert.equal(parseCli([option], "go2rtc").action, "version");
+});
+
+Deno.test("programName() knows go2rtc by the file or link that was started", () => {
+  for (const path of ["go2rtc", "/config/go2rtc", "C:\\cams\\go2rtc.exe", "./go2rtc-1.9.14", "/x/go2rtc_linux_arm64"]) {
+    assert.equal(programName([path, "/opt/lenswire/main.ts"]), "go2rtc", path);
+    assert.equal(programName(["node", path]), "go2rtc", path);
+  }
+  for (const path of ["lenswire", "/go2rtc/lenswire", "go2rtcd", "/opt/my-go2rtc", ""]) {
+    assert.equal(programName([path]), "lenswire", path);
+  }
 });
 
 Deno.test("usage names every option", () => {

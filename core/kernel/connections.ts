@@ -1,5 +1,6 @@
 import type { Peer } from "../access/types.ts";
-import { isAddressInUse, isDisconnect, listenTcp, type StreamConn, type StreamListener } from "../runtime/mod.ts";
+import { isDisconnect, listenTcp, type StreamConn, type StreamListener } from "../runtime/mod.ts";
+import { listenFault } from "../net/listen_fault.ts";
 import { messageOf, StreamError } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { parseListenAddress } from "./address.ts";
@@ -119,8 +120,8 @@ function open(address: string, name: string): StreamListener {
   try {
     return listenTcp({ host, port });
   } catch (error) {
-    const cause = isAddressInUse(error) ? "the port is in use by another program" : messageOf(error);
-    throw new StreamError("BUSY", `Cannot listen on ${address}: ${cause}, set ${name}.listen to another one`, {
+    const fault = listenFault(error, port);
+    throw new StreamError("BUSY", `Cannot listen on ${address}: ${fault}, set ${name}.listen to another one`, {
       cause: error,
     });
   }

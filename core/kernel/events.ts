@@ -78,7 +78,10 @@ export class Events implements Disposable {
     this.#heartbeat ??= setInterval(() => {
       for (const one of [...this.#clients]) this.#send(one, encoder.encode(": still here\n\n"));
     }, HEARTBEAT_MS);
-    return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
+    return new Response(body, {
+      // The last one is for nginx, which else collects what is small.
+      headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" },
+    });
   }
 
   #send(client: Client, bytes: Uint8Array): void {

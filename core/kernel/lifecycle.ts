@@ -1,4 +1,4 @@
-import { process } from "../runtime/mod.ts";
+import { notifySystemd, process, type ServiceState } from "../runtime/mod.ts";
 import { messageOf } from "../util/errors.ts";
 import { Kernel, type KernelOptions, StartError } from "./kernel.ts";
 
@@ -28,7 +28,9 @@ export async function runKernel(options: KernelOptions): Promise<number> {
     const started = await Promise.race([starting.catch(onStartFailed), terminated]);
     if ("code" in started) return started.code;
     kernel = started;
+    await tellSystemd(kernel, "READY=1");
     const end = await Promise.race([kernel.ended, terminated]);
+    if (end.kind === "exit") await tellSystemd(kernel, "STOPPING=1");
     await within(STOP_MS, kernel.stop());
     if (end.kind === "exit") return end.code;
   }
@@ -37,6 +39,14 @@ export async function runKernel(options: KernelOptions): Promise<number> {
 function onStartFailed(error: unknown): { readonly code: number } {
   if (!(error instanceof StartError)) process.writeStderr(`Cannot start: ${messageOf(error)}\n`);
   return { code: 1 };
+}
+
+async function tellSystemd(kernel: Kernel, state: ServiceState): Promise<void> {
+  try {
+    await notifySystemd(state);
+  } catch (error) {
+    kernel.log.logger("").warn(`Cannot tell systemd ${state}: ${messageOf(error)}`);
+  }
 }
 
 async function within(ms: number, work: Promise<void>): Promise<void> {

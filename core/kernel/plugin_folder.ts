@@ -3,8 +3,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { files, isNotFound, process } from "../runtime/mod.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
-import { isCompiled } from "./background.ts";
 import type { PluginHost, PluginSource } from "./plugin_host.ts";
+import { importWithoutTypes } from "./plugin_types.ts";
 
 const ENTRY_FILES = ["mod.ts", "mod.js"];
 const FILE = /^[^._].*(?<!\.d|_test)\.(?:ts|js|mjs)$/;
@@ -44,7 +44,8 @@ function sourceOf(path: string, version: number | undefined): PluginSource {
   const url = pathToFileURL(path);
   // The module cache goes by the whole URL.
   if (version !== undefined) url.search = `v=${version}`;
-  return { label: path, load: () => import(url.href) };
+  const isReadable = process.readsTypeScript || !path.endsWith(".ts");
+  return { label: path, load: () => isReadable ? import(url.href) : importWithoutTypes(path) };
 }
 
 /** Loads plugins anew when their files change, until the signal aborts. */
@@ -90,14 +91,15 @@ function entryName(folder: string, path: string): string {
   return path.slice(folder.length + 1).split("/")[0]!;
 }
 
-/** Where plugins are looked for: the folder that was given, else beside the program and beside the config file. */
+/** Where plugins are looked for: the folder that was given, else beside the program file and beside the config file. */
 export function pluginFolders(where: {
   readonly given: string | undefined;
   readonly configPath: string | undefined;
   readonly program: URL | undefined;
 }): string[] {
   if (where.given !== undefined) return [where.given];
-  const program = where.program && (isCompiled() ? dirname(process.executable()) : fileURLToPath(where.program));
+  const program = where.program &&
+    (process.isStandalone ? dirname(process.executable()) : fileURLToPath(where.program));
   const config = where.configPath === undefined ? undefined : dirname(where.configPath);
   return [program, config].filter((folder) => folder !== undefined).map((folder) => join(folder, "plugins"));
 }

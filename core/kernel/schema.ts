@@ -48,11 +48,13 @@ export const apiSchema = z.object({
   ),
 }).describe("The HTTP server.");
 
+const roleSchema = z.enum(["viewer", "operator", "admin"]);
+
 /** One entry of `access.users`. */
 export const userSchema = z.object({
   name: z.string().min(1).describe("Login name."),
   password: z.string().min(1).describe("Password."),
-  role: z.enum(["viewer", "operator", "admin"]).default("viewer").describe(
+  role: roleSchema.default("viewer").describe(
     "`viewer` watches, listens, talks and takes pictures; `operator` also changes streams; `admin` may do everything.",
   ),
   rights: z.array(z.enum(["watch", "listen", "talk", "snapshot", "playback", "publish"])).optional().describe(
@@ -69,6 +71,10 @@ export const accessSchema = z.object({
   users: z.array(userSchema).default([]).describe("Who may log in, and what they may do."),
   trusted_proxies: z.array(z.string()).default([]).describe(
     "Addresses or prefixes of reverse proxies whose `X-Forwarded-For` is believed.",
+  ),
+  login_proxies: z.record(z.string(), roleSchema).default({}).describe(
+    "Reverse proxies that let through only who has logged in there, by address or prefix, and the role of those: " +
+      "`172.30.32.2: admin` for Home Assistant's ingress.",
   ),
   hosts: z.array(z.string()).default([]).describe("Further names under which this server is reached by browsers."),
   local: z.array(z.string()).default([]).describe(

@@ -45,6 +45,8 @@ function accessSettings(config: Config, api: ApiConfig, isApiSound: boolean): Ac
     open: section.open && isSound,
     hosts: section.hosts,
     trustedProxies: section.trusted_proxies,
+    // With mistakes in the section nobody knows whom it was to let in.
+    loginProxies: isSound ? section.login_proxies : {},
     localNetworks: section.local,
     trustApi: section.trust_api,
     // Nobody knows this login: with mistakes in the section only the machine itself is let in.

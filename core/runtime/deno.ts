@@ -270,7 +270,8 @@ export const files = {
     const stop = () => watcher.close();
     signal.addEventListener("abort", stop, { once: true });
     (async () => {
-      for await (const event of watcher) onChange(event.paths);
+      // What was noticed before the end may come after it.
+      for await (const event of watcher) if (!signal.aborted) onChange(event.paths);
     })().catch(() => signal.removeEventListener("abort", stop));
   },
 };
@@ -300,6 +301,12 @@ export const process = {
   arch: Deno.build.arch as string,
   runtimeVersion: `deno ${Deno.version.deno}`,
   executable: (): string => Deno.execPath(),
+  /** Whether the program is one file, and not run by a runtime that is a file of its own. */
+  isStandalone: Deno.build.standalone,
+  /** The names it was started by, links not followed where the system tells them. */
+  startedAs,
+  /** Whether it can import TypeScript that is not inside it; a compiled file can since Deno 2.8.2. */
+  readsTypeScript: !Deno.build.standalone || isSince([2, 8, 2], Deno.version.deno),
   cwd: (): string => Deno.cwd(),
   env: (name: string): string | undefined => Deno.env.get(name),
   allEnv: (): Record<string, string> => Deno.env.toObject(),
@@ -355,6 +362,21 @@ export const process = {
     return child.pid;
   },
 };
+
+// Deno tells it only through Node's `process`, which would make an idle program some MB larger.
+function startedAs(): string[] {
+  try {
+    return Deno.readTextFileSync("/proc/self/cmdline").split("\0", 1);
+  } catch {
+    return [Deno.execPath()];
+  }
+}
+
+function isSince(first: readonly number[], version: string): boolean {
+  const parts = version.split(".").map((part) => Number.parseInt(part));
+  const differs = first.findIndex((part, i) => part !== parts[i]);
+  return differs < 0 || parts[differs]! > first[differs]!;
+}
 
 function writeFully(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
   let bytes = new TextEncoder().encode(text);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { nativeObstacle } from "./accel_native.ts";
-import { serveHttp } from "./http.ts";
 import { SilentPeers } from "./silent_peers.ts";
 
 const encoder = new TextEncoder();
@@ -13,14 +12,6 @@ async function say(conn: Deno.Conn, text: string): Promise<string> {
 }
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-
-Deno.test("serveHttp() answers with who asks, and closes", async () => {
-  const server = serveHttp({ host: "127.0.0.1" }, (_, { host, transport }) => new Response(`${host} ${transport}`));
-  const { port } = server.address;
-  assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "127.0.0.1 tcp");
-  await server.close();
-  await assert.rejects(fetch(`http://127.0.0.1:${port}/`));
-});
 
 Deno.test({
   name: "SilentPeers ends connections that never ask, and no others",

@@ -4,3 +4,4 @@ export * from "./deno.ts";
 export * from "./http.ts";
 export * from "./accel.ts";
 export * from "./packet_cipher.ts";
+export * from "./sd_notify.ts";

@@ -13,6 +13,8 @@ const SHUT_RDWR = 2;
 /** Browsers open connections ahead of need and give up on them after 10 s. */
 const SILENCE_MS = 20_000;
 const LOOK_MS = 5000;
+/** Below that nobody is in the way of others, and a program at rest does not load what looking takes (3 MB). */
+const MANY_DESCRIPTORS = 64;
 const MAX_DESCRIPTOR = 0x10000;
 /** Descriptors are given out lowest first: behind so many free ones there are no more. */
 const MAX_DESCRIPTOR_GAP = 1024;
@@ -24,7 +26,7 @@ const MAX_DESCRIPTOR_GAP = 1024;
  */
 export class SilentPeers implements Disposable {
   readonly #port: number;
-  readonly #library = new NativeLibrary(["libc.so.6"], LIBC);
+  #library: NativeLibrary<typeof LIBC> | undefined;
   readonly #scratch = new Uint8Array(SOCKADDR_BYTES + 4);
   readonly #address = BigInt(addressOf(this.#scratch));
   readonly #sizeAddress = this.#address + BigInt(SOCKADDR_BYTES);
@@ -33,21 +35,23 @@ export class SilentPeers implements Disposable {
   readonly #since = new Map<number, number>();
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /** Throws when the C library cannot be called. */
   constructor(port: number) {
     this.#port = port;
-    this.#timer = setInterval(() => this.look(performance.now()), LOOK_MS);
+    this.#timer = setInterval(() => this.#lookAmongMany(), LOOK_MS);
     this.#timer.unref();
   }
 
   /** Watches a port; `undefined` where that is not possible. */
   static watch(port: number): SilentPeers | undefined {
-    if (nativeObstacle() !== undefined) return undefined;
+    return nativeObstacle() === undefined ? new SilentPeers(port) : undefined;
+  }
+
+  #lookAmongMany(): void {
     try {
-      return new SilentPeers(port);
+      if ([...Deno.readDirSync("/proc/self/fd")].length >= MANY_DESCRIPTORS) this.look(performance.now());
     } catch {
-      // Another C library than the usual: as on systems without FFI.
-      return undefined;
+      // Another C library than the usual, or no /proc: as on systems without FFI.
+      clearInterval(this.#timer);
     }
   }
 
@@ -56,20 +60,21 @@ export class SilentPeers implements Disposable {
     this.#spoke.add(port);
   }
 
-  /** Ends those that have been silent for too long; answers how many. */
+  /** Ends those that have been silent for too long; answers how many. Throws when the C library cannot be called. */
   look(nowMs: number): number {
+    const { symbols } = this.#library ??= new NativeLibrary(["libc.so.6"], LIBC);
     const seen = new Set<number>();
     let ended = 0;
     let lastUsed = 0;
     for (let fd = 0; fd < MAX_DESCRIPTOR && fd - lastUsed < MAX_DESCRIPTOR_GAP; fd++) {
-      const own = this.#portOf(fd, this.#library.symbols.getsockname);
+      const own = this.#portOf(fd, symbols.getsockname);
       if (own < 0) continue;
       lastUsed = fd;
-      const peer = own === this.#port ? this.#portOf(fd, this.#library.symbols.getpeername) : -1;
+      const peer = own === this.#port ? this.#portOf(fd, symbols.getpeername) : -1;
       if (peer < 0) continue;
       seen.add(peer);
       if (this.#isOverdue(peer, nowMs)) {
-        this.#library.symbols.shutdown(fd, SHUT_RDWR);
+        symbols.shutdown(fd, SHUT_RDWR);
         ended++;
       }
     }
@@ -96,6 +101,6 @@ export class SilentPeers implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    this.#library.release();
+    this.#library?.release();
   }
 }

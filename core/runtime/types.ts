@@ -17,7 +17,8 @@ export interface StreamConn {
   write(bytes: Uint8Array): Promise<number>;
   /**
    * Writes what the system takes within the call and answers how many bytes that was: 0 when it took none, where it cannot
-   * be done, and after an error, which `write` then tells. Never while a `write` is pending.
+   * be done, and after an error, which `write` then tells. Never while a `write` is pending; what is left, the same array
+   * when all of it is, goes to `write` next.
    */
   writeNow?(bytes: Uint8Array): number;
   /** Closes both directions; closing twice is harmless. */

@@ -68,7 +68,13 @@ export async function streamFile(stream: StreamHandle, call: RouteRequest): Prom
   if (leaving.signal.aborted) outlet.end(String(leaving.signal.reason));
   if (durationMs) timer = setTimeout(() => outlet.end("its time is over"), durationMs);
   return new Response(outlet.body, {
-    headers: { "content-type": viewer.mime, "cache-control": "no-store", ...download(query) },
+    headers: {
+      "content-type": viewer.mime,
+      "cache-control": "no-store",
+      // For nginx, which else collects what is small.
+      "x-accel-buffering": "no",
+      ...download(query),
+    },
   });
 }
 

@@ -1,4 +1,4 @@
-/** A network of two: this machine and a namespace, on addresses that are not loopback. */
+/** Networks of two: this machine, or a namespace, and another namespace, on addresses that are not loopback. */
 
 /** The network; dispose of it to remove it. */
 export interface Lan extends AsyncDisposable {
@@ -15,22 +15,26 @@ export interface Lan extends AsyncDisposable {
 
 let count = 0;
 
-/** Makes a namespace and a pair of interfaces that lead into it. Needs root. */
-export async function openLan(): Promise<Lan> {
+/**
+ * Makes a namespace and a pair of interfaces that lead into it, from this machine's own or from the one named. Needs
+ * root.
+ */
+export async function openLan(from?: string): Promise<Lan> {
   const id = `${Deno.pid % 10_000}x${count++}`;
   const [namespace, ours, theirs] = [`lw${id}`, `lwh${id}`, `lwp${id}`];
   // One of the networks that are set aside for measurements, so that it is nobody's.
   const net = `198.18.${(Deno.pid + count) % 250 + 1}`;
   const [host, peer] = [`${net}.1`, `${net}.2`];
+  const near = from === undefined ? [] : ["-n", from];
   const close = async () => {
     await run("ip", "netns", "delete", namespace).catch(() => {});
-    await run("ip", "link", "delete", ours).catch(() => {});
+    await run("ip", ...near, "link", "delete", ours).catch(() => {});
   };
   try {
     await run("ip", "netns", "add", namespace);
-    await run("ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", namespace);
-    await run("ip", "address", "add", `${host}/24`, "dev", ours);
-    await run("ip", "link", "set", ours, "up");
+    await run("ip", ...near, "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", namespace);
+    await run("ip", ...near, "address", "add", `${host}/24`, "dev", ours);
+    await run("ip", ...near, "link", "set", ours, "up");
     await run("ip", "-n", namespace, "address", "add", `${peer}/24`, "dev", theirs);
     await run("ip", "-n", namespace, "link", "set", theirs, "up");
     await run("ip", "-n", namespace, "link", "set", "lo", "up");

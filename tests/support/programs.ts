@@ -1,139 +1,14 @@
-/** The programs that tests use as peers, where Debian has them, and how they are run. */
+/** The programs that tests use as peers, where they come from, and tests that are skipped without them. */
+import { pionPeer } from "./go.ts";
+import { canRun, hasProgram, run } from "./processes.ts";
+import { aiortcPython, anyPython, gstPython, gstWebRtcPython, homeAssistantPython } from "./python.ts";
 
-/** How a program is run. */
-export interface RunOptions {
-  readonly env?: Readonly<Record<string, string>>;
-  /** Without rights: VLC refuses to run as root. */
-  readonly asNobody?: boolean;
-  readonly cwd?: string;
-}
-
-/** The one that owns nothing, on every Unix. */
-const NOBODY = 65534;
-
-function commandOf(name: string, args: readonly string[], options: RunOptions, output: "piped" | "null") {
-  const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
-  return new Deno.Command(name, {
-    args: [...args],
-    env: { ...options.env },
-    stdin: "null",
-    stdout: output,
-    stderr: output,
-    ...(options.cwd ? { cwd: options.cwd } : {}),
-    ...(options.asNobody && isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
-  });
-}
-
-/** What a program left behind; `output` is what it printed and complained of. */
-export interface Result {
-  readonly code: number;
-  readonly output: string;
-}
-
-/** Runs a program to its end, which comes after `limitS` seconds at the latest. */
-export async function run(
-  name: string,
-  args: readonly string[],
-  options: RunOptions & { readonly limitS?: number } = {},
-): Promise<Result> {
-  const whole = ["-k", "2", String(options.limitS ?? 25), name, ...args];
-  const { code, stdout, stderr } = await commandOf("timeout", whole, options, "piped").output();
-  const decoder = new TextDecoder();
-  return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
-}
-
-/** A program that runs until it is disposed of. */
-export interface Program extends AsyncDisposable {
-  readonly pid: number;
-  readonly stdout: ReadableStream<Uint8Array>;
-  readonly status: Promise<Deno.CommandStatus>;
-  /** What it complained of so far. */
-  errors(): string;
-  /** Ends it, if it has not ended by itself. */
-  kill(signal?: Deno.Signal): void;
-}
-
-/** Starts a program; its standard output is the caller's to read. */
-export function start(name: string, args: readonly string[], options: RunOptions = {}): Program {
-  const child = commandOf(name, args, options, "piped").spawn();
-  let errors = "";
-  const collected = (async () => {
-    const decoder = new TextDecoder();
-    for await (const chunk of child.stderr) errors = (errors + decoder.decode(chunk, { stream: true })).slice(-100_000);
-  })();
-  const kill = (signal: Deno.Signal = "SIGKILL") => {
-    try {
-      child.kill(signal);
-    } catch (error) {
-      // It has ended by itself.
-      if (!(error instanceof TypeError)) throw error;
-    }
-  };
-  return {
-    pid: child.pid,
-    stdout: child.stdout,
-    status: child.status,
-    errors: () => errors,
-    kill,
-    async [Symbol.asyncDispose]() {
-      kill();
-      if (!child.stdout.locked) await child.stdout.cancel();
-      await Promise.all([child.status, collected]);
-    },
-  };
-}
-
-/** Whether a program can be started. */
-export async function hasProgram(name: string, ...args: string[]): Promise<boolean> {
-  return await canRun(name, args.length > 0 ? args : ["-version"]);
-}
-
-async function canRun(name: string, args: readonly string[], options: RunOptions = {}): Promise<boolean> {
-  try {
-    return (await commandOf(name, args, options, "null").output()).success;
-  } catch {
-    return false;
-  }
-}
+export { pionPeer } from "./go.ts";
+export { hasProgram, type Program, type Result, run, type RunOptions, start } from "./processes.ts";
+export { aiortcPython, gstPython, gstWebRtcPython, homeAssistantPython } from "./python.ts";
 
 async function hasGstElement(name: string): Promise<boolean> {
   return await hasProgram("gst-inspect-1.0", name);
-}
-
-const GST_SERVER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";
-const GST_WEBRTC = "import gi; gi.require_version('GstWebRTC', '1.0'); from gi.repository import GstWebRTC";
-const MODERN = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))";
-
-/** A Python interpreter, and the environment it is to be run with. */
-export interface Python {
-  readonly command: string;
-  readonly env: Readonly<Record<string, string>>;
-}
-
-/** Debian's own first, whatever else is in front of it; then others by name, and those that pyenv keeps. */
-const PYTHONS: readonly Python[] = [
-  ...["/usr/bin/python3", "python3", "python3.14", "python3.13", "python3.12"].map((command) => ({ command, env: {} })),
-  ...["3.13", "3.12"].map((version) => ({ command: "python3", env: { PYENV_VERSION: version } })),
-];
-
-async function findPython(code: string): Promise<Python | undefined> {
-  for (const python of PYTHONS) if (await canRun(python.command, ["-c", code], python)) return python;
-  return undefined;
-}
-
-/** The Python that has the bindings of GStreamer's RTSP server. */
-export function gstPython(): Promise<Python | undefined> {
-  return findPython(GST_SERVER);
-}
-
-/** The Python that has the bindings of GStreamer's WebRTC. */
-export function gstWebRtcPython(): Promise<Python | undefined> {
-  return findPython(GST_WEBRTC);
-}
-
-/** A Python of version 3.12 or newer that can make virtual environments. */
-export function modernPython(): Promise<Python | undefined> {
-  return findPython(MODERN);
 }
 
 async function hasVlc(): Promise<boolean> {
@@ -166,7 +41,17 @@ export const PACKAGES: readonly { isThere(): Promise<boolean>; packages: readonl
   },
   { isThere: hasVlc, packages: ["vlc-bin", "vlc-plugin-base"] },
   { isThere: () => hasProgram("ip", "-Version"), packages: ["iproute2"] },
+  { isThere: () => hasProgram("nft", "--version"), packages: ["nftables"] },
+  { isThere: () => hasProgram("nginx", "-v"), packages: ["nginx-light"] },
+  { isThere: () => hasProgram("turnserver", "--version"), packages: ["coturn"] },
+  { isThere: async () => await anyPython() !== undefined, packages: ["python3-venv"] },
 ];
+
+/** How Deno runs the peer that libdatachannel makes. */
+export function datachannelPeer(...args: readonly string[]): string[] {
+  const program = new URL("./datachannel_peer.ts", import.meta.url).pathname;
+  return ["run", "-A", "--no-check", program, ...args];
+}
 
 /** What a test can need. */
 export type Need =
@@ -180,8 +65,15 @@ export type Need =
   | "webrtcbin"
   | "vlc"
   | "vlc with RTSP"
-  | "python 3.12"
-  | "netns";
+  | "aiortc"
+  | "go2rtc-client"
+  | "pion"
+  | "node-datachannel"
+  | "go2rtc (its path in GO2RTC)"
+  | "coturn"
+  | "netns"
+  | "nft"
+  | "nginx";
 
 /** Options of `Deno.test` that skip it, with the reason in its name, when a program is missing. */
 export async function needs(name: string, ...programs: readonly Need[]): Promise<{ name: string; ignore: boolean }> {
@@ -192,6 +84,7 @@ export async function needs(name: string, ...programs: readonly Need[]): Promise
     : { name: `${name} (skipped: no ${missing.join(", ")})`, ignore: true };
 }
 
+const NFT_PROBE = "table ip probe { chain out { type nat hook postrouting priority srcnat; masquerade; }\n}";
 const PROBE = `lenswire-probe-${Deno.pid}`;
 
 const known = new Map<Need, Promise<boolean>>();
@@ -222,8 +115,22 @@ async function look(program: Need): Promise<boolean> {
       return await hasVlc();
     case "vlc with RTSP":
       return await hasVlcRtsp();
-    case "python 3.12":
-      return await modernPython() !== undefined;
+    case "aiortc":
+      return await aiortcPython() !== undefined;
+    case "go2rtc-client":
+      return await homeAssistantPython() !== undefined;
+    case "node-datachannel":
+      return await canRun(Deno.execPath(), datachannelPeer("probe"));
+    case "go2rtc (its path in GO2RTC)":
+      return await canRun(Deno.env.get("GO2RTC") ?? "", ["-version"]);
+    case "pion":
+      return await pionPeer() !== undefined;
+    case "nginx":
+      return await hasProgram("nginx", "-v");
+    case "coturn":
+      return await hasProgram("turnserver", "--version");
+    case "nft":
+      return await hasProgram("unshare", "-n", "nft", NFT_PROBE);
     case "netns":
       return await hasProgram("ip", "netns", "add", PROBE) && await hasProgram("ip", "netns", "delete", PROBE);
     default:

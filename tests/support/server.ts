@@ -29,6 +29,8 @@ export interface Server extends AsyncDisposable {
 
 /** How the server is started; `config` is the YAML behind the listeners, which take free ports of loopback. */
 export interface ServerOptions {
+  /** Another build than the one under test. */
+  readonly command?: readonly string[];
   readonly config?: string;
   readonly apiPort?: number;
   readonly rtspPort?: number;
@@ -57,7 +59,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       options.rtspPort ?? 0
     }"\n${webrtc}`;
   if (!options.hasNoConfig) await Deno.writeTextFile(configPath, listeners + config);
-  const [program, ...args] = serverCommand();
+  const [program, ...args] = options.command ?? serverCommand();
   const configArgs = options.hasNoConfig ? [] : ["-config", configPath];
   const whole = [program!, ...args, ...configArgs, ...options.args ?? []];
   const [head, ...rest] = options.namespace ? ["ip", "netns", "exec", options.namespace, ...whole] : whole;

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { isScalar } from "./yaml.ts";
 import type { z } from "zod";
 import { files, isNotFound, process } from "../../runtime/mod.ts";
@@ -62,7 +63,8 @@ export class Config {
     env: Environment = process.env,
     options: ConfigOptions = {},
   ): Promise<Config> {
-    const origins = await readOrigins(values, options.folder ?? process.cwd(), exists);
+    const programFolder = process.isStandalone ? dirname(process.executable()) : undefined;
+    const origins = await readOrigins(values, options.folder ?? process.cwd(), exists, programFolder);
     const config = new Config(origins, env, options.secrets ?? new Secrets());
     await config.#read();
     for (const origin of origins) if (origin.kind === "file") config.#realPaths.push(...await pathsOf(origin.path));

@@ -8,13 +8,19 @@ export type Origin =
 /** The files that are looked for when there is no `-c`; the first is made when something is to be saved. */
 const DEFAULT_FILES = ["lenswire.yaml", "go2rtc.yaml"] as const;
 
-/** Reads the `-c` values (contract §1.2). `exists` is asked for the default files only. */
+/**
+ * Reads the `-c` values (contract §1.2). `exists` is asked for the default files only: those in the folder, then those
+ * in the program's own.
+ */
 export async function readOrigins(
   values: readonly string[],
   folder: string,
   exists: (path: string) => Promise<boolean>,
+  programFolder?: string,
 ): Promise<Origin[]> {
-  if (values.length === 0) return [fileOrigin(await defaultFile(folder, exists), folder)];
+  if (values.length === 0) {
+    return [fileOrigin(await defaultFile([folder, ...programFolder ? [programFolder] : []], exists), folder)];
+  }
   return values.flatMap((value) => {
     if (value === "") return [];
     if (value.startsWith("{")) return [{ kind: "inline", text: value, shownAs: "-c" }];
@@ -23,8 +29,13 @@ export async function readOrigins(
   });
 }
 
-async function defaultFile(folder: string, exists: (path: string) => Promise<boolean>): Promise<string> {
-  for (const name of DEFAULT_FILES) if (await exists(resolve(folder, name))) return name;
+async function defaultFile(folders: readonly string[], exists: (path: string) => Promise<boolean>): Promise<string> {
+  for (const folder of folders) {
+    for (const name of DEFAULT_FILES) {
+      const path = resolve(folder, name);
+      if (await exists(path)) return path;
+    }
+  }
   return DEFAULT_FILES[0];
 }
 

@@ -61,3 +61,13 @@ for (
     assert.equal(origin?.shownAs, wanted);
   });
 }
+
+Deno.test("readOrigins() without values looks beside the program last", async () => {
+  const choose = async (...existing: string[]) => {
+    const [origin] = await readOrigins([], "/home", (path) => Promise.resolve(existing.includes(path)), "/opt");
+    return origin?.kind === "file" ? origin.path : undefined;
+  };
+  assert.equal(await choose("/opt/go2rtc.yaml"), "/opt/go2rtc.yaml");
+  assert.equal(await choose("/opt/lenswire.yaml", "/home/go2rtc.yaml"), "/home/go2rtc.yaml");
+  assert.equal(await choose(), "/home/lenswire.yaml");
+});

@@ -72,5 +72,7 @@ function decode(bytes: Uint8Array): string {
 }
 
 function reason(error: unknown): string {
-  return messageOf(error).split("\n")[0]!.replace(/ \(os error \d+\).*$/, "").toLowerCase();
+  // "Permission denied (os error 13): …" of Deno, "EACCES: permission denied, open '…'" of Node.
+  const line = messageOf(error).split("\n")[0]!.replace(/^E[A-Z]+: /, "");
+  return line.replace(/ \(os error \d+\).*$|, \w+ '.*$/, "").toLowerCase();
 }

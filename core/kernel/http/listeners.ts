@@ -3,12 +3,12 @@ import {
   type HttpListenOptions,
   type HttpPeer,
   type HttpServer,
-  isAddressInUse,
   isNotFound,
   serveHttp,
   type SocketAddress,
   type TlsIdentity,
 } from "../../runtime/mod.ts";
+import { listenFault } from "../../net/listen_fault.ts";
 import { messageOf, StreamError } from "../../util/errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { parseListenAddress } from "../address.ts";
@@ -102,10 +102,8 @@ function serve(key: string, address: string, options: HttpListenOptions, handler
   try {
     return serveHttp(options, handler);
   } catch (error) {
-    const cause = isAddressInUse(error)
-      ? `the ${options.path === undefined ? "port" : "path"} is in use by another program`
-      : messageOf(error);
-    throw new StreamError("BUSY", `Cannot listen on ${address}: ${cause}, set api.${key} to another one`);
+    const fault = listenFault(error, options.port ?? 0);
+    throw new StreamError("BUSY", `Cannot listen on ${address}: ${fault}, set api.${key} to another one`);
   }
 }
 
