@@ -113,8 +113,9 @@ if (wanted.length > 0) {
     ...await testFiles("tests"),
   ];
   // What is timed in these shall not share its cores with anything.
-  const isTimed = (file: string) => /\/(?:instant_start|recorders|slow_viewers|two_way_audio)_test\.ts$/.test(file);
-  const isSlow = (file: string) => file.startsWith("tests/e2e/") || file.endsWith("peers_test.ts");
+  const isTimed = (file: string) =>
+    /\/(?:compiled|instant_start|recorders|slow_viewers|two_way_audio)_test\.ts$/.test(file);
+  const isSlow = (file: string) => file.startsWith("tests/e2e/") || file.endsWith("peers_test.ts") || isTimed(file);
   await tests("unit tests", all.filter((file) => !isSlow(file)), ["--parallel"]);
   // Peers wait for clocks more than they compute.
   await tests("tests with real peers", all.filter((file) => isSlow(file) && !isTimed(file)), ["--parallel"]);

@@ -1,11 +1,11 @@
 /** Home Assistant: its Python client, over TCP and over the unix socket that it opens; and a config as people have it. */
 import assert from "node:assert/strict";
-import { modernPython, run } from "../support/programs.ts";
+import { homeAssistantPython, needs, run } from "../support/programs.ts";
 import { type Server, startServer, until } from "../support/server.ts";
 import { MseClient } from "./mse_client.ts";
 
 /** Makes the client's calls, and prints what came of them. */
-const SCRIPT = `
+const REST = `
 import asyncio, json, sys
 from aiohttp import BasicAuth, ClientSession, TCPConnector, UnixConnector
 from go2rtc_client import Go2RtcRestClient
@@ -39,35 +39,17 @@ interface Result {
   readonly after?: string[];
 }
 
-interface Client extends AsyncDisposable {
-  call(...args: string[]): Promise<Result>;
+async function call(...args: string[]): Promise<Result> {
+  return JSON.parse(await runClient(REST, args));
 }
 
-/** Home Assistant's client in a Python environment of its own; `undefined` when it cannot be had. */
-async function installClient(): Promise<Client | undefined> {
-  const python = await modernPython();
-  if (!python) return undefined;
-  const folder = await Deno.makeTempDir({ prefix: "lenswire-venv-" });
-  const remove = () => Deno.remove(folder, { recursive: true });
-  const own = `${folder}/bin/python`;
-  const pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "go2rtc-client==0.4.0"];
-  const made = await run(python.command, ["-m", "venv", folder], { env: python.env, limitS: 60 });
-  if (made.code !== 0 || (await run(own, pip, { limitS: 60 })).code !== 0) {
-    await remove();
-    return undefined;
-  }
-  return {
-    async call(...args) {
-      const { code, output } = await run(own, ["-W", "ignore", "-c", SCRIPT, ...args]);
-      assert.equal(code, 0, output);
-      return JSON.parse(output);
-    },
-    [Symbol.asyncDispose]: remove,
-  };
+/** Runs a script in a Python that has Home Assistant's client; answers what it printed. */
+async function runClient(script: string, args: readonly string[]): Promise<string> {
+  const python = await homeAssistantPython();
+  const { code, output } = await run(python!, ["-W", "ignore", "-c", script, ...args]);
+  assert.equal(code, 0, output);
+  return output;
 }
-
-const client = await installClient();
-const named = (name: string) => ({ name: client ? name : `${name} (skipped: no go2rtc-client)`, ignore: !client });
 
 function assertServed({ version, schemes, streams }: Result, source: string): void {
   assert.equal(version, "1.9.14");
@@ -81,13 +63,13 @@ async function producerOf(server: Server): Promise<{ readonly id: number }> {
 }
 
 Deno.test({
-  ...named("Home Assistant's client uses the API, and its repeated PUT disturbs nobody"),
+  ...await needs("Home Assistant's client uses the API, and its repeated PUT disturbs nobody", "go2rtc-client"),
   async fn() {
     await using server = await startServer({ config: 'streams:\n  camera.hall: "demo:"\n' });
     await using viewer = new MseClient(server.api, "src=camera.hall");
     await viewer.more(5);
     const { id } = await producerOf(server);
-    const result = await client!.call(`http://${server.api}`, "", "", "demo:", "preload");
+    const result = await call(`http://${server.api}`, "", "", "demo:", "preload");
     assertServed(result, "demo:");
     assert.deepEqual([result.preload, result.after], [{ "camera.hall": "video&audio" }, []]);
     await viewer.more(5);
@@ -116,7 +98,7 @@ webrtc:
 `;
 
 Deno.test({
-  ...named("Home Assistant's client logs in over the unix socket of the server that it starts"),
+  ...await needs("Home Assistant's client logs in over the unix socket of the server that it starts", "go2rtc-client"),
   async fn() {
     const folder = await Deno.makeTempDir();
     const socket = `${folder}/api.sock`;
@@ -125,17 +107,81 @@ Deno.test({
       // Home Assistant goes on when it reads this.
       const line = await server.line(/INF \[api\] listen addr=/);
       assert.ok(line.endsWith(`addr=${socket}`), line);
-      const call = (login: string) => client!.call("http://localhost", socket, login, "rtsp://127.0.0.1:9/main");
-      const result = await call("hass:secret");
+      const callAs = (login: string) => call("http://localhost", socket, login, "rtsp://127.0.0.1:9/main");
+      const result = await callAs("hass:secret");
       assertServed(result, "rtsp://127.0.0.1:9/main");
       assert.ok(!result.schemes.includes("demo"), "only the listed modules are loaded");
-      await assert.rejects(call("hass:wrong"), /401/);
-      await assert.rejects(call(""), /401/);
+      await assert.rejects(callAs("hass:wrong"), /401/);
+      await assert.rejects(callAs(""), /401/);
       const startMs = performance.now();
       assert.equal((await server.stop("SIGTERM")).code, 0);
       assert.ok(performance.now() - startMs < 2000);
     }
     await Deno.remove(folder, { recursive: true });
+  },
+});
+
+/**
+ * What Home Assistant does between a browser and its server: it passes the offer with its own ICE servers, and then
+ * candidates in both directions, over one WebSocket for each viewer. The browser is aiortc.
+ */
+const WEBSOCKET = `
+import asyncio, re, sys
+from aiohttp import ClientSession
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import candidate_from_sdp
+from go2rtc_client.ws import Go2RtcWsClient, WebRTCAnswer, WebRTCCandidate, WebRTCOffer, WsError
+from webrtc_models import RTCIceCandidateInit, RTCIceServer
+
+async def main(url, source):
+    peer, video = RTCPeerConnection(), asyncio.Future()
+    peer.on("track", lambda track: track.kind == "video" and video.set_result(track))
+    for kind in ("audio", "video"): peer.addTransceiver(kind, direction="recvonly")
+    await peer.setLocalDescription(await peer.createOffer())
+    lines = peer.localDescription.sdp.split("\\r\\n")
+    own = [line[2:] for line in lines if line.startswith("a=candidate:")]
+    offer = "\\r\\n".join(line for line in lines if not re.match("a=(candidate:|end-of-candidates)", line))
+    messages = asyncio.Queue()
+    async with ClientSession() as session:
+        client = Go2RtcWsClient(session, url, source=source)
+        client.subscribe(messages.put_nowait)
+        servers = [RTCIceServer("stun:127.0.0.1:9"), RTCIceServer(["turn:127.0.0.1:9"], username="u", credential="p")]
+        await client.send(WebRTCOffer(offer, servers))
+        for candidate in own: await client.send(WebRTCCandidate(candidate))
+        told = 0
+        async def listen():
+            nonlocal told
+            while True:
+                match await messages.get():
+                    case WebRTCAnswer() as answer:
+                        assert "a=candidate" not in answer.sdp
+                        await peer.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
+                    case WebRTCCandidate() as candidate:
+                        told += 1
+                        init = RTCIceCandidateInit(candidate.candidate)
+                        if " udp " in init.candidate:
+                            parsed = candidate_from_sdp(init.candidate.split(":", 1)[1])
+                            parsed.sdpMLineIndex = init.sdp_m_line_index
+                            await peer.addIceCandidate(parsed)
+                    case WsError() as error: raise SystemExit(error.error)
+        listening = asyncio.create_task(listen())
+        track = await asyncio.wait_for(video, 10)
+        for _ in range(40): frame = await asyncio.wait_for(track.recv(), 10)
+        print("decoded", frame.width, "candidates", told)
+        listening.cancel()
+        await client.close()
+    await peer.close()
+
+asyncio.run(main(*sys.argv[1:]))
+`;
+
+Deno.test({
+  ...await needs("Home Assistant's client brings a viewer to WebRTC, candidate by candidate", "go2rtc-client"),
+  async fn() {
+    await using server = await startServer({ config: 'streams:\n  camera.hall: "demo:"\n' });
+    const output = await runClient(WEBSOCKET, [`http://${server.api}`, "camera.hall"]);
+    assert.match(output, /^decoded 1280 candidates [1-9]/, output);
+    await assert.rejects(runClient(WEBSOCKET, [`http://${server.api}`, "camera.none"]), /stream not found/);
   },
 });
 

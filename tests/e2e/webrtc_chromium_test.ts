@@ -140,6 +140,35 @@ Deno.test(await needs("The forms of Home Assistant are answered so that Chromium
   assert.deepEqual(names.sort(), ["hass/webrtc", "webrtc/json"]);
 });
 
+Deno.test(
+  await needs("Chromium plays when it hides its addresses, and when a data channel is its first line", "chromium"),
+  async () => {
+    await using server = await startRtcServer(STREAMS);
+    await using browser = await openBrowser({ hidesAddresses: true });
+    const rtc = await rtcPage(await browser.newPage(), server.api);
+    const socket = await rtc.socket("demo");
+    await decoded(rtc, socket, 30);
+    const own = await rtc.run<string>(`return rtc.peers[${socket}].pc.localDescription.sdp`);
+    assert.match(own, /^a=candidate:.*\.local /m);
+    assert.doesNotMatch(own, /^a=candidate:.* \d+\.\d+\.\d+\.\d+ .*typ host/m);
+
+    const withData = await rtc.run<number>(`
+      const peer = await rtc.begin([], []);
+      const channel = peer.pc.createDataChannel("first");
+      await peer.pc.setLocalDescription(await peer.pc.createOffer());
+      for (const kind of ["video", "audio"]) peer.pc.addTransceiver(kind, { direction: "recvonly" });
+      await rtc.gathered(peer.pc);
+      const { sdp } = peer.pc.localDescription;
+      if (!/^m=application[^]*^m=video/m.test(sdp)) throw new Error("The data channel is not first: " + sdp);
+      const response = await fetch("/api/webrtc?src=demo", {
+        method: "POST", headers: { "content-type": "application/sdp" }, body: sdp,
+      });
+      await peer.pc.setRemoteDescription({ type: "answer", sdp: await response.text() });
+      return rtc.peers.length - 1;`);
+    await decoded(rtc, withData, 30);
+  },
+);
+
 Deno.test(await needs("A browser publishes its camera by WHIP, and another watches it", "chromium"), async () => {
   await using server = await startRtcServer(STREAMS);
   await using browser = await openBrowser({ secureOrigin: `http://${server.api}` });

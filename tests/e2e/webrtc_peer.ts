@@ -1,4 +1,6 @@
 /** What the WebRTC tests have in common: a server that listens for peers, and what a browser says of its connection. */
+import assert from "node:assert/strict";
+import { run } from "../support/programs.ts";
 import { type PeerReport, RtcPage, type ScriptPage } from "../support/rtc_page.ts";
 import { type Server, type ServerOptions, startServer, until } from "../support/server.ts";
 
@@ -28,6 +30,22 @@ export async function rtcPage(
 ): Promise<RtcPage> {
   await page.goto(`http://${api}/api/webrtc`);
   return await RtcPage.on(page);
+}
+
+/** Waits until a stream is published, and has ffprobe decode three seconds of it: frames by the name of the codec. */
+export async function probe(server: Server, stream: string): Promise<Record<string, number>> {
+  await until(async () => {
+    const { producers } = await server.json<{ producers: { state?: string }[] }>(`/api/streams?src=${stream}`);
+    return producers.some(({ state }) => state === "live");
+  }, 15_000);
+  const { code, output } = await run("ffprobe", [
+    ...["-v", "error", "-rtsp_transport", "tcp", "-count_frames", "-read_intervals", "%+3"],
+    ...["-show_entries", "stream=codec_name,nb_read_frames", "-of", "compact=nokey=1:print_section=0"],
+    `rtsp://${server.rtsp}/${stream}`,
+  ]);
+  assert.equal(code, 0, output);
+  const lines = output.split("\n").filter((line) => /^\w+\|\d+$/.test(line));
+  return Object.fromEntries(lines.map((line) => [line.split("|")[0]!, Number(line.split("|")[1])]));
 }
 
 /** How many connections take a stream. */

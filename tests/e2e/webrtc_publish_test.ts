@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { openBrowser } from "../support/browser.ts";
-import { needs, run } from "../support/programs.ts";
+import { needs } from "../support/programs.ts";
 import { type Server, until } from "../support/server.ts";
 import { BROWSER_TEST } from "./page.ts";
-import { decoded, rtcPage, startRtcServer } from "./webrtc_peer.ts";
+import { decoded, probe, rtcPage, startRtcServer } from "./webrtc_peer.ts";
 
 interface Described {
   readonly producers: readonly {
@@ -29,17 +29,6 @@ async function sees(page: Page, expression: string, ms = 10_000): Promise<void> 
   await until(() => page.evaluate(expression) as Promise<boolean>, ms);
 }
 
-/** What ffprobe decodes of three seconds, by codec name: frames. */
-async function probe(url: string): Promise<Record<string, number>> {
-  const { code, output } = await run("ffprobe", [
-    ...["-v", "error", "-rtsp_transport", "tcp", "-count_frames", "-read_intervals", "%+3"],
-    ...["-show_entries", "stream=codec_name,nb_read_frames", "-of", "compact=nokey=1:print_section=0", url],
-  ]);
-  assert.equal(code, 0, output);
-  const lines = output.split("\n").filter((line) => /^\w+\|\d+$/.test(line));
-  return Object.fromEntries(lines.map((line) => [line.split("|")[0]!, Number(line.split("|")[1])]));
-}
-
 for (
   const [name, page, formatName] of [["the WebSocket", "webrtc.html", "webrtc"], [
     "WHIP",
@@ -59,7 +48,7 @@ for (
       assert.equal(producer.format_name, formatName);
       await sees(publisher, "document.body.dataset.state === 'live'");
 
-      const frames = await probe(`rtsp://${server.rtsp}/phone`);
+      const frames = await probe(server, "phone");
       assert.ok(frames.h264! >= 40, `ffprobe decoded ${JSON.stringify(frames)}`);
       assert.ok(frames.opus! >= 100, `ffprobe decoded ${JSON.stringify(frames)}`);
 

@@ -1,0 +1,149 @@
+/**
+ * Makes the folder that is compiled into one file: the program bundled in parts, each loaded when it is first used, and
+ * beside them the web pages and the demo clip. `deno run` starts it too, faster and smaller than the source.
+ *
+ *     deno run -A scripts/build/deno_bundle.ts            # build/
+ */
+import type { Metafile, Plugin } from "esbuild";
+import { isBuiltin } from "node:module";
+import { dirname, join, relative } from "node:path";
+import deno from "../../deno.json" with { type: "json" };
+import { root, shown, step, version } from "./dist.ts";
+import { installPackages } from "./packages.ts";
+
+/** The folder that is compiled. */
+export const buildFolder: string = join(root, "build");
+
+/** The file in it that starts the program. */
+export const entry = "main.js";
+
+/** What modules read beside their source. */
+const ASSETS = ["www", "modules/demo/clip.mp4"];
+
+/** The packages in CommonJS ask for built-in modules only; the runtime's own `require` would be loaded at every start. */
+const BANNER = `const require = (name) => process.getBuiltinModule(name);`;
+
+/** Fills a folder, which is emptied first; answers what is in each part, and which loads which. */
+export async function bundleForDeno(folder: string): Promise<Metafile> {
+  await Deno.remove(folder, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  const packages = await installPackages();
+  // Loaded only here: it starts a process of its own.
+  const esbuild = await import("esbuild");
+  let parts: Metafile;
+  try {
+    const { metafile } = await esbuild.build({
+      entryPoints: [join(root, "main.ts")],
+      outdir: folder,
+      bundle: true,
+      splitting: true,
+      format: "esm",
+      platform: "node",
+      target: "esnext",
+      // What is left out is read at every start; names stay, for those who read a stack trace.
+      minifyWhitespace: true,
+      minifySyntax: true,
+      lineLimit: 160,
+      charset: "ascii",
+      legalComments: "none",
+      logLevel: "error",
+      metafile: true,
+      banner: { js: BANNER },
+      nodePaths: [join(packages, "node_modules")],
+      // There are no files to choose from: the library is inside.
+      // Its build for browsers is the one in ES modules.
+      alias: { yaml: join(packages, "node_modules/yaml/browser/index.js") },
+      define: { "import.meta.resolve": "undefined" },
+      plugins: [flatFolder(), lateBuiltIns(), smallPackages()],
+    });
+    parts = metafile;
+  } finally {
+    await esbuild.stop();
+    await Deno.remove(packages, { recursive: true });
+  }
+  // What `deno run` and `deno compile` read there, instead of the project's own.
+  await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify({ version, unstable: deno.unstable }));
+  for (const path of ASSETS) await copy(join(root, path), join(folder, path));
+  return parts;
+}
+
+/** All parts lie in one folder: what a module finds by its own address is below that, in the order of the source tree. */
+function flatFolder(): Plugin {
+  return {
+    name: "flat folder",
+    setup(build) {
+      build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+        const own = relative(root, path).replaceAll("\\", "/");
+        // What is in the project's own folder is in that of the bundle.
+        if (!/^\w+\//.test(own)) return undefined;
+        const text = await Deno.readTextFile(path);
+        const address = `new URL(${JSON.stringify(own)}, import.meta.url).href`;
+        return { contents: text.replaceAll("import.meta.url", address), loader: "ts" };
+      });
+      build.onLoad({ filter: /[\\/]deno\.json$/ }, () => ({ contents: JSON.stringify({ version }), loader: "json" }));
+    },
+  };
+}
+
+/** Has the program's own files load these built-in modules at the first call: an idle program needs none, and 4 MB less. */
+function lateBuiltIns(): Plugin {
+  return {
+    name: "late built-in modules",
+    setup(build) {
+      build.onResolve(
+        { filter: /^node:(?:crypto|dns\/promises)$/ },
+        ({ path, importer, kind }) =>
+          kind === "import-statement" && isOwn(importer) ? { path, namespace: "late" } : undefined,
+      );
+      build.onLoad({ filter: /./, namespace: "late" }, async ({ path }) => {
+        const functions = Object.entries(await import(path)).filter(([, value]) => typeof value === "function");
+        const exports = functions.filter(([name]) => name !== "default").map(([name]) =>
+          `export function ${name}(...args) {
+            return new.target ? new (load().${name})(...args) : load().${name}(...args);
+          }`
+        );
+        const load = `let loaded; const load = () => loaded ??= process.getBuiltinModule(${JSON.stringify(path)});`;
+        return { contents: [load, ...exports].join("\n") };
+      });
+    },
+  };
+}
+
+function isOwn(path: string): boolean {
+  return !relative(root, path).startsWith("..");
+}
+
+/** Leaves out of the packages what the program never uses. */
+function smallPackages(): Plugin {
+  return {
+    name: "small packages",
+    setup(build) {
+      // zod's messages in fifty languages.
+      build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+        contents: 'export { default as en } from "./en.js";',
+      }));
+      // Deno knows the built-in modules by their full names alone.
+      build.onResolve(
+        { filter: /^[a-z_]+(?:\/promises)?$/ },
+        ({ path }) => isBuiltin(path) ? { path: `node:${path}`, external: true } : undefined,
+      );
+    },
+  };
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  if ((await Deno.stat(from)).isFile) {
+    await Deno.mkdir(dirname(to), { recursive: true });
+    await Deno.copyFile(from, to);
+    return;
+  }
+  for await (const { name } of Deno.readDir(from)) await copy(join(from, name), join(to, name));
+}
+
+if (import.meta.main) {
+  await step(async () => {
+    await bundleForDeno(buildFolder);
+    console.log(shown(join(buildFolder, entry)));
+  });
+}
