@@ -13,7 +13,12 @@ interface Totals {
   skipped: number;
 }
 
+/** More failures than these are no accident. */
+const SECOND_TRIES = 3;
+
 const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+/** Tests that passed at the second try only. */
+const unsteady: string[] = [];
 const wanted = Deno.args.filter((arg) => !arg.startsWith("-"));
 
 async function run(args: string[], env: Record<string, string> = {}): Promise<{ code: number; output: string }> {
@@ -41,10 +46,11 @@ async function check(name: string, args: string[]): Promise<void> {
   else totals.failed++;
 }
 
-/** Runs test files and adds up what the runner counted. */
-async function tests(name: string, paths: string[], options: string[]): Promise<void> {
-  console.log(`\n# ${name}`);
-  const started = performance.now();
+interface Outcome extends Totals {
+  readonly output: string;
+}
+
+async function runTests(paths: readonly string[], options: readonly string[]): Promise<Outcome> {
   const { code, output } = await run(["test", "-A", "--unstable-net", "--no-check", ...options, ...paths], {
     NO_COLOR: "1",
     DENO_JOBS: "2",
@@ -52,11 +58,46 @@ async function tests(name: string, paths: string[], options: string[]): Promise<
   const found =
     /^(?:ok|FAILED) \| (\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/m
       .exec(output);
-  totals.passed += Number(found?.[1] ?? 0);
-  totals.failed += Number(found?.[2] ?? 0);
-  totals.skipped += Number(found?.[3] ?? 0);
-  if (code !== 0 && Number(found?.[2] ?? 0) === 0) totals.failed++;
+  const failed = Number(found?.[2] ?? 0);
+  return {
+    passed: Number(found?.[1] ?? 0),
+    failed: code !== 0 && failed === 0 ? 1 : failed,
+    skipped: Number(found?.[3] ?? 0),
+    output,
+  };
+}
+
+/**
+ * Runs test files and adds up what the runner counted. A browser that shares two cores with another one may come too
+ * late for its test: a few that failed beside others have a second try by themselves, and are named.
+ */
+async function tests(name: string, paths: string[], options: string[]): Promise<void> {
+  console.log(`\n# ${name}`);
+  const started = performance.now();
+  const { passed, failed, skipped, output } = await runTests(paths, options);
+  totals.passed += passed;
+  totals.skipped += skipped;
+  const names = failuresOf(output);
+  const files = [...new Set(names.map(({ file }) => file))];
+  if (options.includes("--parallel") && names.length === failed && failed > 0 && failed <= SECOND_TRIES) {
+    console.log(`\n# ${name}: ${files.join(", ")} once more, alone`);
+    const again = await runTests(files, []);
+    const stillFailed = Math.min(again.failed, failed);
+    totals.failed += stillFailed;
+    totals.passed += failed - stillFailed;
+    for (const { title } of stillFailed === 0 ? names : []) unsteady.push(title);
+  } else {
+    totals.failed += failed;
+  }
   console.log(`${name}: ${Math.round((performance.now() - started) / 1000)} s`);
+}
+
+function failuresOf(output: string): { readonly title: string; readonly file: string }[] {
+  const list = /^ FAILURES $([^]*)^FAILED \|/m.exec(output)?.[1] ?? "";
+  return [...list.matchAll(/^(.+) => (\S+_test\.ts):\d+:\d+$/gm)].map(([, title, file]) => ({
+    title: title!,
+    file: file!,
+  }));
 }
 
 async function testFiles(folder: string): Promise<string[]> {
@@ -121,5 +162,6 @@ if (wanted.length > 0) {
   await tests("tests with real peers", all.filter((file) => isSlow(file) && !isTimed(file)), ["--parallel"]);
   await tests("timed tests", all.filter(isTimed), []);
 }
+for (const title of unsteady) console.log(`Passed at the second try: ${title}`);
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 Deno.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
