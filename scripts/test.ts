@@ -13,6 +13,8 @@ interface Totals {
   skipped: number;
 }
 
+/** A run that prints nothing for so long hangs. */
+const SILENCE_MS = 180_000;
 /** More failures than these are no accident. */
 const SECOND_TRIES = 3;
 
@@ -24,10 +26,21 @@ const wanted = Deno.args.filter((arg) => !arg.startsWith("-"));
 async function run(args: string[], env: Record<string, string> = {}): Promise<{ code: number; output: string }> {
   const child = new Deno.Command(Deno.execPath(), { args, env, stdout: "piped", stderr: "piped" }).spawn();
   let output = "";
+  const stop = () => {
+    console.log(`Silent for ${SILENCE_MS / 1000} s: ended`);
+    child.kill("SIGKILL");
+  };
+  let watchdog = setTimeout(stop, SILENCE_MS);
   const pass = async (from: ReadableStream<Uint8Array>, to: typeof Deno.stdout) => {
     const decoder = new TextDecoder();
     for await (const chunk of from) {
-      output += decoder.decode(chunk, { stream: true });
+      const text = decoder.decode(chunk, { stream: true });
+      output += text;
+      // The runner's word that a test takes long is no sign of life.
+      if (!/^'.+' has been running for over/.test(text)) {
+        clearTimeout(watchdog);
+        watchdog = setTimeout(stop, SILENCE_MS);
+      }
       await to.write(chunk);
     }
   };
@@ -35,7 +48,9 @@ async function run(args: string[], env: Record<string, string> = {}): Promise<{ 
     pass(child.stdout, Deno.stdout),
     pass(child.stderr, Deno.stderr as unknown as typeof Deno.stdout),
   ]);
-  return { code: (await child.status).code, output };
+  const { code } = await child.status;
+  clearTimeout(watchdog);
+  return { code, output };
 }
 
 /** Runs a check as one test. */

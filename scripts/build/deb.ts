@@ -8,7 +8,6 @@
 import { createHash } from "node:crypto";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { gzipSync } from "node:zlib";
 import {
   BuildError,
   type Built,
@@ -68,7 +67,7 @@ async function placeProgram(tree: string, file: string, arch: DebArch): Promise<
   const folder = join(tree, "usr/lib/lenswire");
   const command = join(tree, "usr/bin/lenswire");
   if (arch === "all") {
-    await place(file, join(folder, "lenswire.mjs"), 0o644);
+    await place(file, join(folder, "lenswire.mjs"), 0o755);
     await placeText('#!/bin/sh\nexec node /usr/lib/lenswire/lenswire.mjs "$@"\n', command, 0o755);
   } else {
     await place(file, join(folder, "lenswire"), 0o755);
@@ -94,7 +93,7 @@ async function placeRest(tree: string, name: string, arch: DebArch): Promise<voi
     join(doc, "copyright"),
     0o644,
   );
-  await Deno.writeFile(join(doc, "changelog.gz"), gzipSync(await Deno.readFile(join(root, "CHANGELOG.md"))));
+  await place(join(root, "CHANGELOG.md"), join(doc, "CHANGELOG.md"), 0o644);
   await place(join(root, "plugins/example.ts"), join(doc, "examples/example.ts"), 0o644);
 }
 
@@ -131,8 +130,8 @@ function controlFile(of: { name: string; arch: DebArch; version: string; sizeByt
     "Section: video",
     "Priority: optional",
     "Description: camera server that starts at once and never freezes",
-    " Cameras in over RTSP and WebRTC, out to browsers, players and Home Assistant. It",
-    " reads the config of go2rtc and speaks the same API.",
+    " Cameras in over RTSP and WebRTC, out to browsers, players and Home",
+    " Assistant. It reads the config of go2rtc and speaks the same API.",
     "",
   ].join("\n");
 }

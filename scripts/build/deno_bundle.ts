@@ -17,9 +17,6 @@ export const buildFolder: string = join(root, "build");
 /** The file in it that starts the program. */
 export const entry = "main.js";
 
-/** What modules read beside their source. */
-const ASSETS = ["www", "modules/demo/clip.mp4"];
-
 /** The packages in CommonJS ask for built-in modules only; the runtime's own `require` would be loaded at every start. */
 const BANNER = `const require = (name) => process.getBuiltinModule(name);`;
 
@@ -31,6 +28,7 @@ export async function bundleForDeno(folder: string): Promise<Metafile> {
   const packages = await installPackages();
   // Loaded only here: it starts a process of its own.
   const esbuild = await import("esbuild");
+  const assets = new Set<string>();
   let parts: Metafile;
   try {
     const { metafile } = await esbuild.build({
@@ -51,11 +49,11 @@ export async function bundleForDeno(folder: string): Promise<Metafile> {
       metafile: true,
       banner: { js: BANNER },
       nodePaths: [join(packages, "node_modules")],
-      // There are no files to choose from: the library is inside.
       // Its build for browsers is the one in ES modules.
       alias: { yaml: join(packages, "node_modules/yaml/browser/index.js") },
+      // There are no files to choose from: the library is inside.
       define: { "import.meta.resolve": "undefined" },
-      plugins: [flatFolder(), lateBuiltIns(), smallPackages()],
+      plugins: [flatFolder(assets), lateBuiltIns(), smallPackages()],
     });
     parts = metafile;
   } finally {
@@ -64,12 +62,15 @@ export async function bundleForDeno(folder: string): Promise<Metafile> {
   }
   // What `deno run` and `deno compile` read there, instead of the project's own.
   await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify({ version, unstable: deno.unstable }));
-  for (const path of ASSETS) await copy(join(root, path), join(folder, path));
+  for (const path of assets) await copy(join(root, path), join(folder, path));
   return parts;
 }
 
-/** All parts lie in one folder: what a module finds by its own address is below that, in the order of the source tree. */
-function flatFolder(): Plugin {
+/**
+ * All parts lie in one folder: what a module finds by its own address is below that, where it is in the source tree.
+ * Collects what that is.
+ */
+function flatFolder(assets: Set<string>): Plugin {
   return {
     name: "flat folder",
     setup(build) {
@@ -78,6 +79,9 @@ function flatFolder(): Plugin {
         // What is in the project's own folder is in that of the bundle.
         if (!/^\w+\//.test(own)) return undefined;
         const text = await Deno.readTextFile(path);
+        for (const [, asset] of text.matchAll(/new URL\("([^"]+)", import\.meta\.url\)/g)) {
+          assets.add(join(dirname(own), asset!));
+        }
         const address = `new URL(${JSON.stringify(own)}, import.meta.url).href`;
         return { contents: text.replaceAll("import.meta.url", address), loader: "ts" };
       });

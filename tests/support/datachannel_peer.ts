@@ -4,15 +4,51 @@
  * until it is ended, `probe` only loads it.
  */
 import { Buffer } from "node:buffer";
-import rtc from "node-datachannel";
 
+/** Not in `deno.json`: whoever starts the server would download the libraries of all systems. */
+const PACKAGE = "npm:node-datachannel@0.33.4";
 const PICTURES = 50;
 const TICKS = 3600;
 const SSRC = 1234;
 
+/** What is used of the package. */
+interface Library {
+  readonly PeerConnection: new (name: string, config: { iceServers: string[] }) => Peer;
+  readonly Video: new (mid: string, direction: "RecvOnly" | "SendOnly") => Video;
+  readonly RtcpReceivingSession: new () => object;
+  readonly RtcpNackResponder: new () => object;
+  readonly RtcpSrReporter: new (config: PacketConfig) => object;
+  readonly RtpPacketizationConfig: new (ssrc: number, name: string, type: number, rate: number) => PacketConfig;
+  readonly H264RtpPacketizer: new (separator: "StartSequence", config: PacketConfig, maxBytes: number) => {
+    addToChain(handler: object): void;
+  };
+}
+interface PacketConfig {
+  timestamp: number;
+}
+interface Video {
+  addH264Codec(type: number): void;
+  addSSRC(ssrc: number, name: string, msid: string, track: string): void;
+}
+interface Track {
+  setMediaHandler(handler: object): void;
+  onMessage(take: (packet: Uint8Array) => void): void;
+  onOpen(tell: () => void): void;
+  sendMessageBinary(bytes: Buffer): boolean;
+}
+interface Peer {
+  addTrack(media: Video): Track;
+  onGatheringStateChange(tell: (state: string) => void): void;
+  setLocalDescription(): void;
+  localDescription(): { readonly sdp: string } | null;
+  setRemoteDescription(sdp: string, type: "answer"): void;
+  close(): void;
+}
+
+const rtc: Library = (await import(PACKAGE)).default;
 const [what, url = "", file = ""] = Deno.args;
 
-async function connect(peer: InstanceType<typeof rtc.PeerConnection>): Promise<void> {
+async function connect(peer: Peer): Promise<void> {
   const gathered = new Promise<void>((resolve) =>
     peer.onGatheringStateChange((state) => state === "complete" && resolve())
   );

@@ -50,7 +50,7 @@ export const PACKAGES: readonly { isThere(): Promise<boolean>; packages: readonl
 /** How Deno runs the peer that libdatachannel makes. */
 export function datachannelPeer(...args: readonly string[]): string[] {
   const program = new URL("./datachannel_peer.ts", import.meta.url).pathname;
-  return ["run", "-A", "--no-check", program, ...args];
+  return ["run", "-A", "--no-check", "--no-config", "--no-lock", program, ...args];
 }
 
 /** What a test can need. */

@@ -1,5 +1,7 @@
 /** WebRTC in a page of a browser: plain code of the browser's, not our player's. */
 
+const ANSWER_MS = 30_000;
+
 /** A page that runs scripts: Chromium's by Playwright, or Firefox's. */
 export interface ScriptPage {
   evaluate(script: string): Promise<unknown>;
@@ -151,9 +153,17 @@ export class RtcPage {
     return new RtcPage(page);
   }
 
-  /** Evaluates an expression with `rtc` in it. */
+  /** Evaluates an expression with `rtc` in it, which has half a minute. */
   async run<T>(expression: string): Promise<T> {
-    return await this.page.evaluate(`(async () => { ${expression} })()`) as T;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`The page does not answer to ${expression}`)), ANSWER_MS);
+    });
+    try {
+      return await Promise.race([this.page.evaluate(`(async () => { ${expression} })()`), late]) as T;
+    } finally {
+      clearTimeout(timer);
+    }
   }
   whep(src: string): Promise<number> {
     return this.run(`return await rtc.http("src=${src}")`);

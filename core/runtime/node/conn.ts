@@ -16,6 +16,7 @@ export class NodeConn implements StreamConn {
   #aheadBytes = 0;
   #isPaused = false;
   #hasEnded = false;
+  #isClosed = false;
   #failure: Error | undefined;
   // What `writeNow` left to the system, and who waits for it.
   #left: { readonly bytes: Uint8Array; resolve?: (count: number) => void; reject?: (error: Error) => void } | undefined;
@@ -69,11 +70,11 @@ export class NodeConn implements StreamConn {
   }
 
   read(buffer: Uint8Array): Promise<number | null> {
-    if (this.#chunks.length > 0 && !this.#socket.destroyed) return Promise.resolve(this.#take(buffer));
-    if (this.#failure || this.#socket.destroyed) {
-      return this.#hasEnded && !this.#failure ? Promise.resolve(null) : Promise.reject(this.#closed());
-    }
+    if (this.#isClosed) return Promise.reject(this.#closed());
+    if (this.#chunks.length > 0) return Promise.resolve(this.#take(buffer));
+    if (this.#failure) return Promise.reject(this.#failure);
     if (this.#hasEnded) return Promise.resolve(null);
+    if (this.#socket.destroyed) return Promise.reject(this.#closed());
     if (this.#reader) return Promise.reject(new TypeError("Connection is being read already"));
     return new Promise((resolve, reject) => {
       this.#reader = { buffer, resolve, reject };
@@ -136,6 +137,7 @@ export class NodeConn implements StreamConn {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#socket.destroy();
   }
 }

@@ -62,7 +62,7 @@ class NodeHttpServer implements HttpServer {
     try {
       request = this.#requestOf(message, signal);
     } catch {
-      return new Response("Cannot read the request's address\n", { status: 400, headers: { connection: "close" } });
+      return new Response("Cannot read the request\n", { status: 400, headers: { connection: "close" } });
     }
     try {
       return await this.#handler(request, { host, port, transport: this.#transport });

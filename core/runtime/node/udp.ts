@@ -6,6 +6,8 @@ import { errorWithCode } from "./errors.ts";
 
 /** What has come and was not asked for: more is dropped, as the system does when its buffer is full. */
 const MAX_WAITING_BYTES = 1 << 20;
+/** What a datagram takes beside its bytes. */
+const DATAGRAM_BYTES = 256;
 
 type Received = { bytes: Uint8Array; from: SocketAddress };
 
@@ -61,9 +63,9 @@ class NodeUdpSocket implements UdpSocket {
     if (receiver) {
       this.#receiver = undefined;
       receiver.resolve(fill(receiver.buffer, message, from));
-    } else if (this.#waitingBytes + message.length <= MAX_WAITING_BYTES) {
+    } else if (this.#waitingBytes <= MAX_WAITING_BYTES) {
       this.#waiting.push({ message, from });
-      this.#waitingBytes += message.length;
+      this.#waitingBytes += message.length + DATAGRAM_BYTES;
     }
   }
 
@@ -76,7 +78,7 @@ class NodeUdpSocket implements UdpSocket {
     if (this.#isClosed) return Promise.reject(closed());
     const first = this.#waiting.shift();
     if (first) {
-      this.#waitingBytes -= first.message.length;
+      this.#waitingBytes -= first.message.length + DATAGRAM_BYTES;
       return Promise.resolve(fill(buffer, first.message, first.from));
     }
     return new Promise((resolve, reject) => {
