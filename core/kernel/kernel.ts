@@ -1,6 +1,6 @@
 import { Access } from "../access/access.ts";
 import { budget } from "../media/budget.ts";
-import { files, process } from "../runtime/mod.ts";
+import { files, giveBackFreedMemory, process } from "../runtime/mod.ts";
 import { Streams } from "../streams/streams.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
@@ -153,6 +153,7 @@ export class Kernel implements AsyncDisposable {
     this.#listeners?.announce(log.logger("api"));
     this.#announceAccess();
     const { signal } = this.#controller;
+    giveBackFreedMemory(signal);
     config.onChange((changed) => this.#onConfig(changed));
     config.watch(signal, (error) => log.logger("config").warn(messageOf(error)));
   }

@@ -5,3 +5,4 @@ export * from "./http.ts";
 export * from "./accel.ts";
 export * from "./packet_cipher.ts";
 export * from "./sd_notify.ts";
+export { giveBackFreedMemory } from "./freed_memory.ts";

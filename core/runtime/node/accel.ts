@@ -11,3 +11,6 @@ export function openAccel(mode: "auto" | "off"): Accel {
     [Symbol.dispose]() {},
   };
 }
+
+/** Node calls no native code: what was freed stays with the C library. */
+export function giveBackFreedMemory(_signal: AbortSignal): void {}
