@@ -83,8 +83,8 @@ async function runTests(paths: readonly string[], options: readonly string[]): P
 }
 
 /**
- * Runs test files and adds up what the runner counted. A browser that shares two cores with another one may come too
- * late for its test: a few that failed beside others have a second try by themselves, and are named.
+ * Runs test files and adds up what the runner counted. Where two cores are shared with others, a browser may come too
+ * late for its test: a few that failed have a second try by themselves, and are named.
  */
 async function tests(name: string, paths: string[], options: string[]): Promise<void> {
   console.log(`\n# ${name}`);
@@ -94,7 +94,7 @@ async function tests(name: string, paths: string[], options: string[]): Promise<
   totals.skipped += skipped;
   const names = failuresOf(output);
   const files = [...new Set(names.map(({ file }) => file))];
-  if (options.includes("--parallel") && names.length === failed && failed > 0 && failed <= SECOND_TRIES) {
+  if (names.length === failed && failed > 0 && failed <= SECOND_TRIES) {
     console.log(`\n# ${name}: ${files.join(", ")} once more, alone`);
     const again = await runTests(files, []);
     const stillFailed = Math.min(again.failed, failed);

@@ -58,7 +58,7 @@ export const HOME_HOST = "192.168.77.2";
 
 /** Makes it. */
 export async function openWorld(options: ServerOptions): Promise<World> {
-  const id = `o${Deno.pid % 100_000}`;
+  const id = `o${crypto.randomUUID().slice(0, 8)}`;
   const [own, home, internet] = [`${id}s`, `${id}l`, `${id}i`];
   await using undo = new AsyncDisposableStack();
   for (const name of [own, home, internet]) {

@@ -13,17 +13,20 @@ export interface Lan extends AsyncDisposable {
   cut(): Promise<void>;
 }
 
-let count = 0;
+/** Beside other test files in this process and other processes: nothing but chance keeps them apart. */
+function chance(below: number): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! % below;
+}
 
 /**
  * Makes a namespace and a pair of interfaces that lead into it, from this machine's own or from the one named. Needs
  * root.
  */
 export async function openLan(from?: string): Promise<Lan> {
-  const id = `${Deno.pid % 10_000}x${count++}`;
+  const id = chance(0x1_0000_0000).toString(36);
   const [namespace, ours, theirs] = [`lw${id}`, `lwh${id}`, `lwp${id}`];
   // One of the networks that are set aside for measurements, so that it is nobody's.
-  const net = `198.18.${(Deno.pid + count) % 250 + 1}`;
+  const net = `198.${18 + chance(2)}.${chance(256)}`;
   const [host, peer] = [`${net}.1`, `${net}.2`];
   const near = from === undefined ? [] : ["-n", from];
   const close = async () => {

@@ -85,7 +85,7 @@ export async function needs(name: string, ...programs: readonly Need[]): Promise
 }
 
 const NFT_PROBE = "table ip probe { chain out { type nat hook postrouting priority srcnat; masquerade; }\n}";
-const PROBE = `lenswire-probe-${Deno.pid}`;
+const PROBE = `lenswire-probe-${crypto.randomUUID().slice(0, 8)}`;
 
 const known = new Map<Need, Promise<boolean>>();
 

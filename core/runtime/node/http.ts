@@ -1,10 +1,9 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { HttpListenOptions, HttpPeer, HttpServer, SocketAddress } from "../types.ts";
 import { listenAt } from "./bind.ts";
-import { http } from "./node_http.ts";
+import { nodeHttps } from "./secure.ts";
 import { completeUpgrade } from "./upgrade.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
@@ -34,7 +33,9 @@ class NodeHttpServer implements HttpServer {
     this.#transport = options.path !== undefined ? "unix" : options.tls ? "tls" : "tcp";
     // An upload may take for ever: its length is the handler's concern.
     const settings = { headersTimeout: HEADERS_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true };
-    const server: Server = options.tls ? createTlsServer({ ...settings, ...options.tls }) : http.createServer(settings);
+    const server: Server = options.tls
+      ? nodeHttps().createServer({ ...settings, ...options.tls })
+      : createServer(settings);
     this.#server = server;
     server.on("request", (message, response) => void this.#serve(message, response));
     server.on("upgrade", (message, socket, head) => void this.#upgrade(message, socket as Socket, head));
@@ -93,7 +94,7 @@ class NodeHttpServer implements HttpServer {
     const answer = await this.#answer(message, leaving.signal);
     socket.off("close", onClose);
     if (completeUpgrade(answer, socket, head)) return;
-    const response = new http.ServerResponse(message);
+    const response = new ServerResponse(message);
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
     response.on("finish", () => socket.end());

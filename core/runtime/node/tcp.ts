@@ -1,9 +1,9 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
 import type { StreamConn, StreamListener, TlsIdentity } from "../types.ts";
 import { listenAt } from "./bind.ts";
 import { NodeConn } from "./conn.ts";
 import { errorWithCode } from "./errors.ts";
+import { nodeTls } from "./secure.ts";
 
 /** Connections that nobody has accepted yet. */
 const MAX_WAITING = 512;
@@ -48,7 +48,7 @@ export async function established(socket: Socket, event: string, signal: AbortSi
 export function listenTcp(options: { host?: string; port: number; tls?: TlsIdentity }): StreamListener {
   const settings = { noDelay: true, allowHalfOpen: true };
   const { tls } = options;
-  const server: Server = tls ? createTlsServer({ ...settings, ...tls }) : createServer(settings);
+  const server: Server = tls ? nodeTls().createServer({ ...settings, ...tls }) : createServer(settings);
   return new NodeListener(server, tls ? "secureConnection" : "connection", options);
 }
 

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
-import { connect } from "node:tls";
 import type { StreamConn, TlsClientOptions } from "../types.ts";
 import { NodeConn } from "./conn.ts";
+import { nodeTls } from "./secure.ts";
 import { established } from "./tcp.ts";
 
 /** Connects to a TLS port; the certificate is checked unless `insecure`. */
@@ -11,7 +11,7 @@ export async function connectTls(
 ): Promise<StreamConn> {
   const { insecure = false, serverName = to.host, signal } = options;
   signal?.throwIfAborted();
-  const socket = connect({
+  const socket = nodeTls().connect({
     ...to,
     rejectUnauthorized: !insecure,
     // An address is no name, but certificates can be of one.

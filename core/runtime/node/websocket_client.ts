@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { ClientRequest, IncomingMessage } from "node:http";
-import { request as requestTls } from "node:https";
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
-import { http } from "./node_http.ts";
+import { nodeHttps } from "./secure.ts";
 import { WebSocketLink } from "./websocket_link.ts";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -36,7 +35,7 @@ export class WebSocketClient extends EventTarget {
     const offered = [protocols].flat().join(", ");
     const isSecure = target.protocol === "wss:" || target.protocol === "https:";
     const address = new URL(target.href.replace(/^ws/, "http"));
-    this.#request = (isSecure ? requestTls : http.request)(address, {
+    this.#request = (isSecure ? nodeHttps().request : request)(address, {
       headers: {
         ...headers,
         connection: "Upgrade",
