@@ -90,12 +90,12 @@ async function record(url: string): Promise<Recording> {
 /** ffmpeg's parser loses the time of a first picture that came in more than one packet, with any server. */
 const FIRST_TIME = /^.*Non-monotonous DTS in output stream 0:0; previous: 0, current: 0;.*$/gm;
 
-/** Whole GOPs in each file (but for the last one), each beginning with its keyframe. */
-function assertClean({ segments, complaints }: Recording): void {
+/** Whole GOPs in each file (but for the last one), each beginning with its keyframe; at most so many. */
+function assertClean({ segments, complaints }: Recording, mostGops = 1): void {
   assert.ok(segments.length >= 3, `${segments.length} segments`);
   for (const [i, { times, keyframes, beginsWithKeyframe }] of segments.entries()) {
-    assert.ok(beginsWithKeyframe && keyframes === 1, `segment ${i} has ${keyframes} keyframes`);
-    if (i < segments.length - 1) assert.equal(times.length, GOP, `segment ${i}`);
+    assert.ok(beginsWithKeyframe && keyframes <= mostGops, `segment ${i} has ${keyframes} keyframes`);
+    if (i < segments.length - 1) assert.equal(times.length, GOP * keyframes, `segment ${i}`);
     assert.ok(times.every((time, j) => j === 0 || time > times[j - 1]!), `segment ${i} steps back`);
   }
   assert.doesNotMatch(complaints.replaceAll(FIRST_TIME, ""), /missed|non-monoton|corrupt|error/i);
@@ -135,7 +135,8 @@ Deno.test({
       assertClean(recording);
       assertTrueTimes(recording);
     }
-    // Squeezed times make ffmpeg guess a frame rate of its own: what is promised is that no picture is missing.
-    assertClean(now!);
+    // Squeezed times make ffmpeg guess a frame rate of its own, and the first GOP too short for a file of its own: what
+    // is promised is that no picture is missing.
+    assertClean(now!, 2);
   },
 });

@@ -17,10 +17,15 @@ export function figures(report: PeerReport, kind: string): Readonly<Record<strin
 
 /** Waits until a browser has decoded so many pictures of a peer connection; answers its report. */
 export async function decoded(rtc: RtcPage, index: number, count: number, ms = 15_000): Promise<PeerReport> {
-  return await until(async () => {
-    const report = await rtc.report(index);
-    return (figures(report, "video").framesDecoded ?? 0) >= count && report;
-  }, ms);
+  let report: PeerReport | undefined;
+  try {
+    return await until(async () => {
+      report = await rtc.report(index);
+      return (figures(report, "video").framesDecoded ?? 0) >= count && report;
+    }, ms);
+  } catch (cause) {
+    throw new Error(`The browser did not decode ${count} pictures: ${JSON.stringify(report)}`, { cause });
+  }
 }
 
 /** A page of the server's, plain text without scripts of its own, with ours in it. */
