@@ -309,8 +309,7 @@ export class Access {
     const reach = isUnix ? "loopback" : this.#reachOf(bytes);
     if (peer.isRemote) return { address, reach: "remote", isOwner: false, isHearsay: false };
     if (!headers || !isProxied(headers)) {
-      const isSecret = headers !== undefined && reach === "loopback" && peer.transport === "tcp" &&
-        isSecretlyProxied(headers);
+      const isSecret = headers !== undefined && reach === "loopback" && isSecretlyProxied(headers, peer.transport);
       if (isSecret) return { address, reach: "remote", isOwner: false, isHearsay: true, isSecret };
       const isOwner = isUnix || (reach === "loopback" && (host === "" || isLoopbackName(host)));
       return { address, reach, isOwner, isHearsay: false };

@@ -154,6 +154,7 @@ Deno.test("Access does not take a browser that comes through a proxy without hea
     ["nginx with keepalive, HAProxy", through(browser), 403],
     ["nginx with a fixed upgrade", through({ ...browser, connection: "upgrade" }), 403],
     ["program", through({ "user-agent": "Python-urllib/3.11", connection: "close" }), `${CAMERA} operate admin`],
+    ["browser at the unix socket", requestOf("", { url: LOCALHOST, headers: browser }), 403],
     ["browser elsewhere", requestOf("192.168.1.9", { headers: browser }), LOCAL],
   ];
   for (const [what, request, expected] of table) {

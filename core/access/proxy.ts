@@ -1,5 +1,6 @@
 import { contains, type IpBytes, type Network, parseIp } from "./address.ts";
 import { isBrowserName } from "./origin.ts";
+import type { Peer } from "./types.ts";
 
 /** Headers by lower-case name. */
 export interface HeaderReader {
@@ -38,11 +39,13 @@ export function isProxied(headers: HeaderReader): boolean {
 }
 
 /**
- * Whether a request of HTTP/1.1 came through a proxy that adds no header of its own: every browser asks to keep the
- * connection, and proxies take that away. It tells nothing of programs.
+ * Whether a request came through a proxy that adds no header of its own: over HTTP/1.1 every browser asks to keep the
+ * connection, and proxies take that away; none connects to a unix socket by itself. It tells nothing of programs, and
+ * nothing of TLS, where HTTP/2 has no such header.
  */
-export function isSecretlyProxied(headers: HeaderReader): boolean {
-  if (!isBrowserName(headers.get("user-agent"))) return false;
+export function isSecretlyProxied(headers: HeaderReader, transport: Peer["transport"]): boolean {
+  if (transport === "tls" || !isBrowserName(headers.get("user-agent"))) return false;
+  if (transport === "unix") return true;
   const connection = (headers.get("connection") ?? "").toLowerCase();
   return !connection.includes(headers.get("upgrade") === null ? "keep-alive" : "upgrade");
 }

@@ -91,16 +91,22 @@ export async function connectTls(
     port: to.port,
     ...(options.signal ? { signal: options.signal } : {}),
   });
-  tcp.setNoDelay(true);
-  const tls = await Deno.startTls(tcp, { hostname: options.serverName ?? to.host });
-  const stop = () => tls.close();
+  let conn = new DenoConn(tcp);
+  const stop = () => conn.close();
   options.signal?.addEventListener("abort", stop, { once: true });
   try {
+    tcp.setNoDelay(true);
+    const tls = await Deno.startTls(tcp, { hostname: options.serverName ?? to.host });
+    conn = new DenoConn(tls);
+    options.signal?.throwIfAborted();
     await tls.handshake();
+    return conn;
+  } catch (error) {
+    stop();
+    throw error;
   } finally {
     options.signal?.removeEventListener("abort", stop);
   }
-  return new DenoConn(tls);
 }
 
 // Deno's own TLS client cannot skip the check of a self-signed end certificate, which most cameras have.

@@ -40,3 +40,16 @@ Deno.test({
     assert.match(await say(talker, REQUEST), /here$/);
   },
 });
+
+Deno.test({
+  name: "SilentPeers looks when there are many connections, and forgets the ports of those that have gone",
+  ignore: nativeObstacle() !== undefined,
+  fn: () => {
+    using peers = new SilentPeers(1);
+    assert.deepEqual([peers.isDue(63), peers.isDue(64)], [false, true]);
+    for (let port = 1024; port < 2048; port++) peers.spoke(port);
+    assert.equal(peers.isDue(10), true);
+    assert.equal(peers.look(0), 0);
+    assert.equal(peers.isDue(10), false);
+  },
+});

@@ -15,6 +15,8 @@ const SILENCE_MS = 20_000;
 const LOOK_MS = 5000;
 /** Below that nobody is in the way of others, and a program at rest does not load what looking takes (3 MB). */
 const MANY_DESCRIPTORS = 64;
+/** Ports that have asked are forgotten by looking: a new connection from one of them would pass for an old one. */
+const MANY_PORTS = 1024;
 const MAX_DESCRIPTOR = 0x10000;
 /** Descriptors are given out lowest first: behind so many free ones there are no more. */
 const MAX_DESCRIPTOR_GAP = 1024;
@@ -37,7 +39,7 @@ export class SilentPeers implements Disposable {
 
   constructor(port: number) {
     this.#port = port;
-    this.#timer = setInterval(() => this.#lookAmongMany(), LOOK_MS);
+    this.#timer = setInterval(() => this.#lookWhenDue(), LOOK_MS);
     this.#timer.unref();
   }
 
@@ -46,13 +48,18 @@ export class SilentPeers implements Disposable {
     return nativeObstacle() === undefined ? new SilentPeers(port) : undefined;
   }
 
-  #lookAmongMany(): void {
+  #lookWhenDue(): void {
     try {
-      if ([...Deno.readDirSync("/proc/self/fd")].length >= MANY_DESCRIPTORS) this.look(performance.now());
+      if (this.isDue([...Deno.readDirSync("/proc/self/fd")].length)) this.look(performance.now());
     } catch {
       // Another C library than the usual, or no /proc: as on systems without FFI.
       clearInterval(this.#timer);
     }
+  }
+
+  /** Whether it is time to look, with so many descriptors open. */
+  isDue(descriptors: number): boolean {
+    return descriptors >= MANY_DESCRIPTORS || this.#spoke.size >= MANY_PORTS;
   }
 
   /** The peer with this port has asked something. */

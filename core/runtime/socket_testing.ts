@@ -220,6 +220,26 @@ export const socketCases: readonly Case[] = [
     },
   },
   {
+    name: "A TLS client that finds no TLS ends its connection",
+    async run(runtime) {
+      const listener = runtime.listenTcp(LOOPBACK);
+      for (const options of [{}, { serverName: "no name" }]) {
+        const accepting = listener.accept();
+        const refused = assert.rejects(runtime.connectTls(listener.address, options));
+        const server = await accepting;
+        const rest = new Uint8Array(4096);
+        const ended = (async () => {
+          await runtime.writeAll(server, new TextEncoder().encode("220 no TLS here\r\n"));
+          while (await server.read(rest) !== null);
+        })().catch((error) => assert.ok(runtime.isDisconnect(error), String(error)));
+        await refused;
+        await ended;
+        server.close();
+      }
+      listener.close();
+    },
+  },
+  {
     name: "UDP carries datagrams, received into the buffer that was given",
     async run(runtime) {
       const [a, b] = [runtime.listenUdp(LOOPBACK), runtime.listenUdp(LOOPBACK)];

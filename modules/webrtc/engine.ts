@@ -119,11 +119,13 @@ export class Engine implements Answering {
   }
 
   async accept(offer: Offer): Promise<Answered> {
-    await turns.turn();
-    const sdp = readOffer(offer.sdp);
+    // First of all: who is too many is not to keep others waiting for their turn.
     const place = this.#sessions.reserve(offer.remoteAddr);
+    let sdp: OfferSdp;
     let role: PeerRole;
     try {
+      await turns.turn();
+      sdp = readOffer(offer.sdp);
       role = await enter(offer, sdp);
     } catch (error) {
       place[Symbol.dispose]();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Codec, codec, type Media, type Principal, StreamError } from "../../core/mod.ts";
 import type { RTCPeerConnection } from "werift";
+import { turns } from "./dtls_turns.ts";
 import { TestCamera, TestEngine, weriftPeer } from "./engine_testing.ts";
 
 const VP8 = codec("VP8");
@@ -138,6 +139,17 @@ Deno.test("Engine refuses what is no offer, who lacks the right, and who is too 
   assert.equal(it.streams.control.list(ALL)["cam"]!.consumers.length, 0);
   assert.equal(it.transport.stats.sessions, 0);
   await pc.close();
+});
+
+Deno.test("Engine refuses who is too many at once, so that their offers are in nobody's way", async () => {
+  await using it = await TestEngine.open(new TestCamera(gives(VP8)), { total: 9, per_ip: 9, connecting_per_ip: 1 });
+  const { promise: busy, resolve: goOn } = Promise.withResolvers<void>();
+  turns.add(() => busy);
+  const first = it.engine.accept(it.offer("v=0\r\n"));
+  await assert.rejects(it.engine.accept(it.offer("v=0\r\n")), { code: "BUSY", message: /connecting_per_ip/ });
+  goOn();
+  await assert.rejects(first, { code: "BAD_SOURCE" });
+  await assert.rejects(it.engine.accept(it.offer("v=0\r\n")), { code: "BAD_SOURCE" });
 });
 
 Deno.test("Engine ends its sessions when the stream is removed", async () => {

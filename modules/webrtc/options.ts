@@ -86,20 +86,37 @@ export function iceServersOf(entries: WebRtcConfig["ice_servers"]): IceServer[] 
     .filter(({ urls }) => urls.length > 0);
 }
 
+/** An `ice_servers` value as peers and services give it; entries that cannot be read are left out. */
+export function readIceServers(value: unknown): IceServer[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null) return [];
+    const { urls, username, credential } = entry as Readonly<Record<string, unknown>>;
+    const texts = (Array.isArray(urls) ? urls : [urls]).filter((url) => typeof url === "string");
+    if (texts.length === 0) return [];
+    return [{
+      urls: texts,
+      ...(typeof username === "string" ? { username } : {}),
+      ...(typeof credential === "string" ? { credential } : {}),
+    }];
+  });
+}
+
 /** The `Link` header by which WHEP and WHIP tell the servers (RFC 9725 §4.6); logins are for those who may watch. */
 export function iceServerLinks(servers: readonly IceServer[]): string {
   const quote = (text: string) => `"${text.replace(/["\\]/g, "\\$&")}"`;
-  return servers.flatMap(({ urls, username, credential }) =>
-    urls.filter((url) => /^(stuns?|turns?):[\x21-\x7e]+$/.test(url)).map((url) => {
-      const login = username === undefined
-        ? ""
-        : `; username=${quote(username)}; credential=${quote(credential ?? "")}`;
-      return `<${url}>; rel="ice-server"${login}${login === "" ? "" : '; credential-type="password"'}`;
-    })
-  ).join(", ");
+  return servers.flatMap(({ urls, username, credential = "" }) => {
+    // A header has no form for others (RFC 9110 §5.6.4).
+    if (!/^[ -~]*$/.test(`${username ?? ""}${credential}`)) return [];
+    const login = username === undefined
+      ? ""
+      : `; username=${quote(username)}; credential=${quote(credential)}; credential-type="password"`;
+    return urls.filter((url) => /^(stuns?|turns?):[!-=?-~]+$/.test(url))
+      .map((url) => `<${url}>; rel="ice-server"${login}`);
+  }).join(", ");
 }
 
-const LINK = /<([^>]*)>((?:\s*;\s*[\w-]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g;
+const LINK = /<([^<>]*)>((?:\s*;\s*[\w-]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)/g;
 const PARAMETER = /;\s*([\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?/g;
 const MAX_LINKS = 16;
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { iceServerLinks, readIceServerLinks } from "./options.ts";
+import { iceServerLinks, readIceServerLinks, readIceServers } from "./options.ts";
 
 Deno.test("readIceServerLinks() reads what iceServerLinks() writes", () => {
   const servers = [
@@ -27,5 +27,24 @@ Deno.test("readIceServerLinks() takes its time linearly, whatever is sent", () =
   readIceServerLinks("<a>" + " ".repeat(60_000));
   readIceServerLinks('<a>;b="' + "\\".repeat(60_000));
   readIceServerLinks("<a>" + ";a=".repeat(20_000));
+  readIceServerLinks("<".repeat(60_000));
   assert.ok(performance.now() - startMs < 1000);
+});
+
+Deno.test("iceServerLinks() leaves out what no header can say", () => {
+  const urls = ["turn:t.example"];
+  assert.equal(iceServerLinks([{ urls, username: "u", credential: "geheim\u00e4" }]), "");
+  assert.equal(iceServerLinks([{ urls, username: "u\r\nx-evil: 1", credential: "c" }]), "");
+  assert.equal(iceServerLinks([{ urls: ["stun:a>b"] }, { urls: ["stun:s"] }]), '<stun:s>; rel="ice-server"');
+});
+
+Deno.test("readIceServers() takes what it can read", () => {
+  assert.deepEqual(
+    readIceServers([{ urls: "a", username: null }, { urls: ["b", 1], username: "u", credential: "c" }, 0, {}]),
+    [
+      { urls: ["a"] },
+      { urls: ["b"], username: "u", credential: "c" },
+    ],
+  );
+  assert.deepEqual(readIceServers("x"), []);
 });

@@ -15,6 +15,6 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 /** Resolves when a task has succeeded, after a time, or as soon as the signal aborts. */
 export async function within(task: Promise<unknown>, ms: number, signal: AbortSignal): Promise<void> {
   const done = new AbortController();
-  task.then(() => done.abort());
+  task.then(() => done.abort(), () => {});
   await pause(ms, AbortSignal.any([signal, done.signal]));
 }

@@ -2,7 +2,7 @@ import { type ApiSocket, parseStart, type PluginContext, StreamError } from "../
 import type { Answered, Answering } from "./http.ts";
 import { sdpOfValue } from "./http.ts";
 import type { Offer, OfferTarget } from "./offer.ts";
-import { iceServersOf, type WebRtcConfig } from "./options.ts";
+import { readIceServers } from "./options.ts";
 
 /** Candidates that wait for their offer at most. */
 const MAX_QUEUED = 100;
@@ -63,7 +63,7 @@ export function serveSockets(ctx: PluginContext, answering: () => Promise<Answer
         socket,
         sdpOfValue(value),
         (sdp) => socket.send("webrtc", { type: "answer", sdp }),
-        Array.isArray(servers) ? { iceServers: iceServersOf(servers.filter(isIceServer)) } : {},
+        { iceServers: readIceServers(servers) },
       );
     },
   );
@@ -74,11 +74,6 @@ export function serveSockets(ctx: PluginContext, answering: () => Promise<Answer
     if (talk.session) talk.session.addCandidate(text);
     else if (talk.queue.length < MAX_QUEUED) talk.queue.push(text);
   });
-}
-
-function isIceServer(value: unknown): value is WebRtcConfig["ice_servers"][number] {
-  const { urls } = (value ?? {}) as { urls?: unknown };
-  return typeof urls === "string" || (Array.isArray(urls) && urls.every((url) => typeof url === "string"));
 }
 
 // The query is read when a message comes: the stream may be new.

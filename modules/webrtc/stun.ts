@@ -203,7 +203,8 @@ export class StunMessage {
   /** The value of another attribute, the first of its kind, as a view; `undefined` without one. */
   attribute(attribute: number): Uint8Array | undefined {
     const { bytes } = this;
-    for (let at = HEADER_BYTES; at < bytes.length;) {
+    const end = this.#integrityAt || bytes.length;
+    for (let at = HEADER_BYTES; at < end;) {
       const size = u16(bytes, at + 2);
       if (u16(bytes, at) === attribute) return bytes.subarray(at + 4, at + 4 + size);
       at += 4 + (size + 3 & ~3);

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { parseIp } from "../../core/mod.ts";
 import { ipText } from "./addresses.ts";
-import { bindingError, bindingRequest, bindingSuccess, isStun, StunMessage, StunType } from "./stun.ts";
+import { bindingError, bindingRequest, bindingSuccess, isStun, StunMessage, stunMessage, StunType } from "./stun.ts";
 
 const encoder = new TextEncoder();
 
@@ -83,6 +83,17 @@ Deno.test("StunMessage checks the long-term credentials of RFC 5769 §2.4", () =
   assert.ok(!message.hasFingerprint);
   assert.ok(message.isSignedWith(key));
   assert.equal(message.receiver, "");
+});
+
+Deno.test("StunMessage takes no attribute from behind the integrity", () => {
+  const key = encoder.encode("key");
+  const signed = stunMessage(0x0103, new Uint8Array(12), [[0x000d, Uint8Array.of(0, 0, 2, 88)]], key);
+  const bytes = new Uint8Array([...signed, 0x00, 0x13, 0x00, 0x04, 1, 2, 3, 4]);
+  bytes[3]! += 8;
+  const message = read(bytes);
+  assert.ok(message.isSignedWith(key));
+  assert.equal(message.attribute(0x000d)?.length, 4);
+  assert.equal(message.attribute(0x0013), undefined);
 });
 
 Deno.test("bindingSuccess() writes what a peer reads back, no larger than it must be", () => {

@@ -14,7 +14,9 @@ const DEFAULT_BODY_LIMIT = 4 << 20;
 const CORS: Readonly<Record<string, string>> = {
   "access-control-allow-origin": "*",
   "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-  "access-control-allow-headers": "Authorization, Content-Type",
+  "access-control-allow-headers": "Authorization, Content-Type, If-Match",
+  // A WHEP player of another site needs them.
+  "access-control-expose-headers": "ETag, Link, Location",
 };
 
 /** What answers requests works with. */

@@ -1,10 +1,11 @@
 /** Amazon Kinesis Video Streams and what is built upon it: SwitchBot's cameras, and the Wyze bridge. */
 import { StreamError } from "../../../core/mod.ts";
+import { readIceServers } from "../options.ts";
 import { type Dial, type Dialing, followSocket, textOf, WATCH } from "./dial.ts";
 import type { OfferedLine } from "./offer.ts";
 import { ask, jsonOf } from "./requests.ts";
 import { SignalSocket } from "./socket.ts";
-import { type ClientTarget, readIceServers } from "./target.ts";
+import type { ClientTarget } from "./target.ts";
 
 const QUALITIES: Readonly<Record<string, number>> = { hd: 0, sd: 1, auto: 2 };
 const encoder = new TextEncoder();

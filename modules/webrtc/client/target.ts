@@ -1,7 +1,7 @@
 /** What a `webrtc:` source names: `webrtc:<signalling url>[#format=F][#key=value…]`. */
 import { parseIp, redactUrls, type SourceOptions, type SourceUrl, StreamError } from "../../../core/mod.ts";
 import { isLoopback } from "../addresses.ts";
-import type { IceServer } from "../options.ts";
+import { type IceServer, readIceServers } from "../options.ts";
 
 /** The kinds of signalling. */
 export type ClientFormat = "whep" | "go2rtc" | "kinesis" | "switchbot" | "openipc" | "wyze" | "creality" | "milestone";
@@ -94,20 +94,4 @@ function basic({ username, password }: URL): string {
   } catch {
     throw bad("the login of the URL is not encoded as UTF-8, write % as %25");
   }
-}
-
-/** An `ice_servers` value as services give it; entries that cannot be read are left out. */
-export function readIceServers(value: unknown): IceServer[] {
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((entry: unknown) => {
-    if (typeof entry !== "object" || entry === null) return [];
-    const { urls, username, credential } = entry as Readonly<Record<string, unknown>>;
-    const texts = (Array.isArray(urls) ? urls : [urls]).filter((url) => typeof url === "string");
-    if (texts.length === 0) return [];
-    return [{
-      urls: texts,
-      ...(typeof username === "string" ? { username } : {}),
-      ...(typeof credential === "string" ? { credential } : {}),
-    }];
-  });
 }

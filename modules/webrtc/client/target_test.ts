@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseSourceUrl } from "../../../core/mod.ts";
-import { parseClientTarget, readIceServers } from "./target.ts";
+import { parseClientTarget } from "./target.ts";
 
 const read = (text: string) => parseClientTarget(parseSourceUrl(text));
 
@@ -51,15 +51,4 @@ Deno.test("parseClientTarget reads which ways may be used", () => {
   assert.deepEqual(read("webrtc:ws://[::1]/#ice_servers=[").iceServers, []);
   assert.equal(read("webrtc:ws://[::1]/").isLocal, true);
   assert.equal(read("webrtc:http://localhost:1984/#ice=all").isLocal, true);
-});
-
-Deno.test("readIceServers takes what it can read", () => {
-  assert.deepEqual(
-    readIceServers([{ urls: "a", username: null }, { urls: ["b", 1], username: "u", credential: "c" }, 0]),
-    [
-      { urls: ["a"] },
-      { urls: ["b"], username: "u", credential: "c" },
-    ],
-  );
-  assert.deepEqual(readIceServers("x"), []);
 });

@@ -114,12 +114,18 @@ export class TurnAllocation {
 
   /** Takes a channel to a peer, over which each packet has a smaller head. Rejects when the server gives none. */
   async openChannel(to: SocketAddress): Promise<number> {
-    const channel = this.#nextChannel++;
+    const channel = this.#channelTo(to) ?? this.#nextChannel++;
     if (channel > LAST_CHANNEL) throw new StreamError("BUSY", `webrtc: ${this.server.shown} has no more channels`);
     // The peer's data may be there before the server's answer is looked at.
     this.#channels.set(channel, to);
     await this.#bind(channel, to);
     return channel;
+  }
+
+  // A server refuses a second one to the same peer (RFC 8656 §12.2).
+  #channelTo({ host, port }: SocketAddress): number | undefined {
+    for (const [channel, to] of this.#channels) if (to.host === host && to.port === port) return channel;
+    return undefined;
   }
 
   async #bind(channel: number, to: SocketAddress): Promise<void> {
@@ -157,13 +163,18 @@ export class TurnAllocation {
   #onChannelData(bytes: Uint8Array): void {
     const from = this.#channels.get(bytes[0]! << 8 | bytes[1]!);
     const end = CHANNEL_HEADER_BYTES + (bytes[2]! << 8 | bytes[3]!);
-    if (from && end <= bytes.length) this.#handlers.onData(bytes.subarray(CHANNEL_HEADER_BYTES, end), from);
+    if (from && end <= bytes.length) this.#tell(bytes.subarray(CHANNEL_HEADER_BYTES, end), from);
   }
 
   #onIndication(message: StunMessage): void {
     const from = message.address(TurnAttribute.XOR_PEER_ADDRESS);
     const data = message.attribute(TurnAttribute.DATA);
-    if (from && data && data.length > 0) this.#handlers.onData(data, { host: ipText(from.ip), port: from.port });
+    if (from && data && data.length > 0) this.#tell(data, { host: ipText(from.ip), port: from.port });
+  }
+
+  // While an address is given back, and before anybody was let through, a server may send all the same.
+  #tell(data: Uint8Array, from: SocketAddress): void {
+    if (!this.#isOver && this.#permissions.size > 0) this.#handlers.onData(data, from);
   }
 
   async #renew(): Promise<void> {
@@ -190,7 +201,8 @@ export class TurnAllocation {
   #end(reason: string): void {
     if (this.#isOver) return;
     this.#stop();
-    this.#client.close();
+    // The way can end before `open` has it.
+    this.#client?.close();
     this.#handlers.onEnd(reason);
   }
 

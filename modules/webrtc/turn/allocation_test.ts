@@ -71,6 +71,16 @@ Deno.test("TurnAllocation is renewed before its time is over, with its permissio
   await allocation.release();
 });
 
+Deno.test("TurnAllocation takes one channel to a peer, however often it is asked for", async () => {
+  using server = new FakeTurnServer();
+  const { allocation } = await opened(server.known("udp"));
+  const [one, other] = [{ host: "127.0.0.1", port: 9999 }, { host: "127.0.0.1", port: 9998 }];
+  assert.equal(await allocation.openChannel(one), 0x4000);
+  assert.equal(await allocation.openChannel(other), 0x4001);
+  assert.equal(await allocation.openChannel({ ...one }), 0x4000);
+  await allocation.release();
+});
+
 Deno.test("TurnAllocation asks again when a datagram is lost", async () => {
   using server = new FakeTurnServer();
   server.silentFor.add("ALLOCATE");
@@ -102,6 +112,21 @@ Deno.test("TurnAllocation gives back what is granted to who has given up", async
   await assert.rejects(opening, /Nobody watches/);
   assert.equal(server.asked.at(-1), "REFRESH");
   assert.equal(server.size, 0);
+});
+
+Deno.test("TurnAllocation tells nothing more while it is given back", async () => {
+  using server = new FakeTurnServer();
+  using peer = new UdpPeer();
+  const { allocation, data } = await opened(server.known("udp"));
+  await allocation.permit(LOCAL);
+  server.silentFor.add("REFRESH");
+  const released = allocation.release();
+  await server.until(() => server.asked.at(-1) === "REFRESH");
+  await peer.send(bytesOf("late"), allocation.relayed);
+  server.silentFor.clear();
+  await released;
+  assert.equal(server.size, 0);
+  assert.equal(data.size, 0);
 });
 
 Deno.test("TurnAllocation ends with its connection, and when it is not renewed", async () => {

@@ -28,8 +28,6 @@ export interface LinkHandlers {
 export interface TurnLink {
   /** Messages may get lost: who asks repeats the question. */
   readonly isLossy: boolean;
-  /** Ours, as far as it is known. */
-  readonly local: SocketAddress;
   /** Bytes that the system has not taken yet. */
   readonly bytesInFlight: number;
   /** Sends one message. False: it was dropped, since too much is in flight. */
@@ -90,9 +88,6 @@ class UdpLink implements TurnLink {
     this.#receive();
   }
 
-  get local(): SocketAddress {
-    return this.#socket.address;
-  }
   get bytesInFlight(): number {
     return this.#bytesInFlight;
   }
@@ -154,9 +149,6 @@ class StreamLink implements TurnLink {
     this.#receive();
   }
 
-  get local(): SocketAddress {
-    return this.#conn.localAddress;
-  }
   get bytesInFlight(): number {
     return this.#bytesInFlight;
   }
@@ -191,12 +183,9 @@ class StreamLink implements TurnLink {
         const count = await this.#conn.read(buffer.subarray(end));
         if (count === null) return this.#end("the server closed the connection");
         end += count;
-        for (
-          let size = sizeOf(buffer, start, end);
-          size > 0 && start + size <= end;
-          size = sizeOf(buffer, start, end)
-        ) {
+        for (let size = sizeOf(buffer, start, end); size > 0; size = sizeOf(buffer, start, end)) {
           if (size > MAX_MESSAGE_BYTES) return this.#end("the server does not speak TURN");
+          if (start + size > end) break;
           const message = buffer.subarray(start, start + size);
           start += size;
           this.#handlers.onMessage(message);

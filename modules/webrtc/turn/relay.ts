@@ -31,9 +31,10 @@ class RelayPath extends IcePath {
   }
 
   override send(packet: Uint8Array): boolean {
-    const peer = { ip: this.remoteIp, port: this.remote.port };
     const isTaken = !this.#isClosed &&
-      (this.#channel > 0 ? this.#allocation.sendOver(this.#channel, packet) : this.#allocation.sendTo(peer, packet));
+      (this.#channel > 0
+        ? this.#allocation.sendOver(this.#channel, packet)
+        : this.#allocation.sendTo({ ip: this.remoteIp, port: this.remote.port }, packet));
     if (isTaken) {
       this.packetsSent++;
       this.bytesSent += packet.length;

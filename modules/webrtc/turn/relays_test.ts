@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import type { SocketAddress } from "../../../core/mod.ts";
+import { parseIp, type SocketAddress } from "../../../core/mod.ts";
 import { IceHub } from "../ice_hub.ts";
 import type { IcePath } from "../ice_path.ts";
 import { UdpPeer } from "../ice_testing.ts";
+import { bindingRequest, stunMessage } from "../stun.ts";
+import { TurnAttribute, TurnType } from "./client.ts";
 import { Relays } from "./relays.ts";
 import { FakeTurnServer } from "./turn_testing.ts";
 
@@ -56,6 +58,20 @@ Deno.test("Relays leads to peers that were named before and after a server has a
   all.reach({ host: "127.0.0.1", port: 5002 }, tell);
   await promise;
   assert.deepEqual(found.map(({ port }) => port), [5001, 5002]);
+  await all.close();
+});
+
+Deno.test("Relays passes over data that a server sends before anybody was let through", async () => {
+  using server = new FakeTurnServer();
+  const transaction = new Uint8Array(12);
+  server.greeting = stunMessage(TurnType.DATA, transaction, [
+    [TurnAttribute.XOR_PEER_ADDRESS, { ip: parseIp("127.0.0.1")!, port: 9 }],
+    [TurnAttribute.DATA, bindingRequest({ transaction })],
+  ]);
+  const all = relays();
+  all.use([server.entry("tcp")]);
+  await all.answered();
+  assert.deepEqual([all.addresses.length, all.failure], [1, undefined]);
   await all.close();
 });
 

@@ -42,6 +42,8 @@ export class FakeTurnServer implements Disposable {
   /** Requests that are not answered, by name. */
   readonly silentFor = new Set<string>();
   nonce = "first";
+  /** What comes over a connection before anything was asked. */
+  greeting: Uint8Array | undefined;
   readonly #udp: UdpSocket;
   readonly #tcp: StreamListener;
   readonly #allocations = new Map<string, Allocation>();
@@ -110,6 +112,7 @@ export class FakeTurnServer implements Disposable {
       whole.set(message);
       writing = writing.then(() => writeAll(conn, whole)).catch(() => {});
     };
+    if (this.greeting) send(this.greeting);
     let held = new Uint8Array(0);
     const buffer = new Uint8Array(4096);
     try {
