@@ -1,5 +1,5 @@
 /**
- * An example of a plugin: copy it, rename it, change it. It adds
+ * An example of a plugin: copy it, give it, its schemes, metric and route names of their own, change it. It adds
  *
  * - the source `example:`, a test picture that needs no camera: `example:`, `example:#size=320x240#rate=10`
  * - the sink `example-count:`, which counts what it is sent and says so in the log: `publish: {cam: example-count:}`

@@ -1,9 +1,10 @@
 /**
- * Writes `docs/config.md` and `www/schema.json` from the schemas of the kernel and of every built-in module. With
- * `--check` it writes nothing and exits with 1 when one of them is stale.
+ * Writes `docs/config.md` and `www/schema.json` from the schemas of the kernel and of every built-in module, and from
+ * the examples in `docs/example.yaml`. With `--check` it writes nothing and exits with 1 when one of them is stale.
  */
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
 import { z } from "zod";
 import type { PluginDefinition } from "../core/kernel/plugin.ts";
 import { kernelSchemas } from "../core/kernel/schema.ts";
@@ -26,14 +27,34 @@ interface Shape {
   readonly additionalProperties?: Shape | boolean;
 }
 
-async function sections(): Promise<Map<string, Shape>> {
-  const found = new Map<string, Shape>();
-  for (const [name, schema] of Object.entries(kernelSchemas)) found.set(name, shapeOf(schema));
+async function sections(): Promise<Map<string, z.ZodType>> {
+  const found = new Map<string, z.ZodType>(Object.entries(kernelSchemas));
   for (const { load } of builtIns) {
     const { name, config, sections } = (await load()).default as PluginDefinition;
-    if (config && !sections && !found.has(name)) found.set(name, shapeOf(config(z)));
+    if (config && !sections && !found.has(name)) found.set(name, config(z));
   }
   return found;
+}
+
+/** The sections of the example as they are written. */
+function examplesIn(text: string): Map<string, string> {
+  const parts = text.split(/^(?=[\w-]+:)/m).slice(1);
+  return new Map(parts.map((part) => [part.slice(0, part.indexOf(":")), part.trimEnd()]));
+}
+
+/** What is wrong with an example: keys that are missing or unknown, and values that the schema refuses. */
+function mistakesIn(example: string | undefined, name: string, schema: z.ZodType): string[] {
+  if (example === undefined) return [`it has no section "${name}"`];
+  const value = (parse(example) as Record<string, unknown>)[name];
+  const { properties = {}, additionalProperties } = shapeOf(schema);
+  const keys = Object.keys(value ?? {});
+  const isFree = typeof additionalProperties === "object";
+  return [
+    ...Object.keys(properties).filter((key) => !keys.includes(key)).map((key) => `"${name}.${key}" is missing`),
+    ...keys.filter((key) => !isFree && !Object.hasOwn(properties, key)).map((key) => `"${name}.${key}" is no key`),
+    ...schema.safeParse(value).error?.issues.map(({ path, message }) => `"${[name, ...path].join(".")}": ${message}`) ??
+      [],
+  ];
 }
 
 function shapeOf(schema: z.ZodType): Shape {
@@ -61,23 +82,25 @@ function jsonSchema(shapes: ReadonlyMap<string, Shape>): string {
 
 const INTRODUCTION = `# Config
 
-<!-- Written by "deno task schema" from the schemas in the code: change those, not this page. -->
+<!-- Written by "deno task schema" from the schemas in the code and from docs/example.yaml: change those, not this page. -->
 
 Lenswire reads \`lenswire.yaml\` or \`go2rtc.yaml\` in the current folder, or what \`-config\` names: a file, a text like
 \`{streams: {yard: rtsp://192.168.1.10/stream}}\`, or one key like \`rtsp.listen=:8554\`. Several are merged, the later one wins.
 A section that is absent or empty has its defaults. A mistake is reported with file, line and column; an unknown key is left
-out, a wrong value turns its section off, and the rest works on. Changes to the file are applied while the server runs.
+out, a source that no module opens is passed over, a wrong value turns its section off, and the rest works on. Changes to the
+file are applied while the server runs.
 
 \`\${NAME}\` is replaced by what the section \`env\`, the folder \`CREDENTIALS_DIRECTORY\` or the environment says, and
-\`\${NAME:default}\` has a default.
+\`\${NAME:default}\` has a default. All examples of this page in one file: [example.yaml](example.yaml).
 `;
 
-function page(shapes: ReadonlyMap<string, Shape>): string {
+function page(shapes: ReadonlyMap<string, Shape>, examples: ReadonlyMap<string, string>): string {
   const parts = [...shapes].map(([name, shape]) => {
     const rows = rowsOf("", shape);
     const text = shape.description ? `${shape.description}\n\n` : "";
     if (rows.length === 0) return `## ${name}\n\n${text}It has no keys.\n`;
-    return `## ${name}\n\n${text}${table([["Key", "Type", "Default", "Meaning"], ...rows])}`;
+    const example = `\`\`\`yaml\n${examples.get(name)}\n\`\`\`\n`;
+    return `## ${name}\n\n${text}${example}\n${table([["Key", "Type", "Default", "Meaning"], ...rows])}`;
   });
   return [INTRODUCTION, ...parts].join("\n");
 }
@@ -146,8 +169,16 @@ async function isStale(path: string, text: string): Promise<boolean> {
   }
 }
 
-const shapes = await sections();
-const outputs = { "docs/config.md": page(shapes), "www/schema.json": jsonSchema(shapes) };
+const schemas = await sections();
+const examples = examplesIn(await Deno.readTextFile(join(root, "docs/example.yaml")));
+const mistakes = [
+  ...[...examples.keys()].filter((name) => !schemas.has(name)).map((name) => `there is no section "${name}"`),
+  ...[...schemas].flatMap(([name, schema]) => mistakesIn(examples.get(name), name, schema)),
+];
+for (const mistake of mistakes) console.error(`docs/example.yaml: ${mistake}`);
+if (mistakes.length > 0) Deno.exit(1);
+const shapes = new Map([...schemas].map(([name, schema]) => [name, shapeOf(schema)]));
+const outputs = { "docs/config.md": page(shapes, examples), "www/schema.json": jsonSchema(shapes) };
 let hasStale = false;
 for (const [name, text] of Object.entries(outputs)) {
   const path = join(root, name);

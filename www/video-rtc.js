@@ -38,6 +38,15 @@ export class VideoRTC extends HTMLElement {
     for (const [name, value] of Object.entries(publicFields())) if (!Object.hasOwn(this, name)) this[name] = value;
   }
 
+  /** What a page may say in the tag; `src`, `mode` and `media` are properties too. */
+  static observedAttributes = ["src", "mode", "media"];
+
+  attributeChangedCallback(name, _before, value) {
+    // The address in the tag waits for the video element.
+    if (value === null || (name === "src" && !this.video)) return;
+    this[name] = value;
+  }
+
   /** The address of `/api/ws`: ws, http, or relative to the page. Setting it connects. */
   set src(value) {
     const url = new URL(String(value), document.baseURI);
@@ -88,8 +97,10 @@ export class VideoRTC extends HTMLElement {
       delete this.src;
       this.src = early;
     }
-    if (!this.video) this.oninit();
-    else if (this.ws || this.pc) this.play();
+    if (!this.video) {
+      this.oninit();
+      if (!this.wsURL && this.hasAttribute("src")) this.src = this.getAttribute("src");
+    } else if (this.ws || this.pc) this.play();
     this.#stopWatching?.();
     this.#stopWatching = watchSight(this, {
       threshold: this.visibilityThreshold,
@@ -201,7 +212,8 @@ export class VideoRTC extends HTMLElement {
     this[`on${name}`]();
     if (name === "mse" || name === "webrtc") return;
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#report(`${name}: the server does not answer`), ANSWER_MS);
+    const text = `${name}: the server does not answer to "${name}", it may not have it`;
+    this.#silence = setTimeout(() => this.#report(text), ANSWER_MS);
   }
 
   #onAnswer(name, { type, value = "" }) {

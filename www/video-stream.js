@@ -43,7 +43,7 @@ class VideoStream extends VideoRTC {
     const isLoading = value === "loading";
     this.#mode.textContent = isLoading ? "" : value;
     this.#mode.classList.remove("quiet");
-    this.#spinner.classList.toggle("on", isLoading);
+    this.#spinner.classList.toggle("on", isLoading && !this.#error.textContent);
     if (isLoading) return;
     this.divError = "";
     setTimeout(() => this.#mode.classList.add("quiet"), 3000);

@@ -241,6 +241,7 @@ export class Kernel implements AsyncDisposable {
 
   #checkSections(): void {
     this.config.checkNames([...Object.keys(kernelSchemas), ...this.host.sections()]);
+    this.config.checkSources(this.registry.schemes());
     this.#reader.report(this.config.problems);
   }
 

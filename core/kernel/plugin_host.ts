@@ -104,7 +104,7 @@ export class PluginHost {
   async #setUp(source: PluginSource, definition: PluginDefinition): Promise<void> {
     const { name } = definition;
     const other = this.#loaded.get(name);
-    if (other) return this.#report(name, `is there twice, in ${other.source.label} and in ${source.label}`);
+    if (other) return this.#report(name, `is there twice, in ${other.source.label} and in ${source.label}: rename one`);
     let scope: PluginScope | undefined;
     try {
       const config = await this.#configOf(definition);

@@ -72,7 +72,7 @@ export const accessSchema = z.object({
   trusted_proxies: z.array(z.string()).default([]).describe(
     "Addresses or prefixes of reverse proxies whose `X-Forwarded-For` is believed.",
   ),
-  login_proxies: z.record(z.string(), roleSchema).default({}).describe(
+  login_proxies: z.record(z.string(), roleSchema.describe("The role of who comes through it.")).default({}).describe(
     "Reverse proxies that let through only who has logged in there, by address or prefix, and the role of those: " +
       "`172.30.32.2: admin` for Home Assistant's ingress.",
   ),

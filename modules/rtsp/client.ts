@@ -99,9 +99,9 @@ export class RtspClient {
     } catch (error) {
       if (limit.signal.aborted) throw limit.signal.reason;
       if (error instanceof StreamError) throw error;
-      throw new StreamError("OFFLINE", `rtsp: ${this.name} cannot be reached at ${where}: ${messageOf(error)}`, {
-        cause: error,
-      });
+      const reason = messageOf(error).replace(/ \(os error \d+\)$/, "");
+      const message = `rtsp: ${this.name} cannot be reached at ${where}: ${reason}, is it on and the address right?`;
+      throw new StreamError("OFFLINE", message, { cause: error });
     }
     if (signal.aborted) {
       conn.close();

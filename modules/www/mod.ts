@@ -2,9 +2,12 @@ import { definePlugin, PLUGIN_API } from "../../core/mod.ts";
 import { StaticFolder } from "./static_folder.ts";
 import { folderUrl, readOptions } from "./options.ts";
 
-/** The built-in pages load nothing from elsewhere; they may be shown in frames of other pages (dashboards). */
+/**
+ * The built-in pages load nothing from elsewhere; they may be shown in frames of other pages (dashboards). Chromium asks
+ * `connect-src` too for the picture that the player keeps as its poster.
+ */
 const POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; " +
-  "media-src 'self' blob: data: https: http:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'";
+  "media-src 'self' blob: data: https: http:; connect-src 'self' data: ws: wss:; base-uri 'none'; form-action 'self'";
 
 /** The web pages and the player, or the folder `api.static_dir` in their place. */
 export default definePlugin({

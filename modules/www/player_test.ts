@@ -157,6 +157,18 @@ await browserTest(
     }),
 );
 
+await browserTest(
+  "VideoRTC takes address and mode from its tag",
+  () =>
+    withPlayer("&mode=mp4", async (page, server) => {
+      await page.evaluate(
+        'document.body.innerHTML = \'<video-stream src="api/ws?src=demo" mode="mse"></video-stream>\'',
+      );
+      await shows(page, "p.stats.mode === 'mse' && p.stats.decoded > 5");
+      assert.deepEqual(server.messages.filter((type) => type !== "mp4"), ["mse"]);
+    }),
+);
+
 await browserTest("VideoRTC shows keyframes one by one in the mode mp4", () =>
   withPlayer("&mode=mp4", async (page) => {
     await shows(page, "p.stats.mode === 'mp4' && p.stats.stills > 2 && p.video.poster.startsWith('blob:')");

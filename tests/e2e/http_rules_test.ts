@@ -50,7 +50,7 @@ Deno.test("Pages of other sites may ask when the config says so, and not otherwi
   await answer.body?.cancel();
   assert.equal(answer.headers.get("access-control-allow-origin"), "*");
   assert.match(answer.headers.get("access-control-allow-methods")!, /GET, POST, PUT.*DELETE, OPTIONS/);
-  assert.equal(answer.headers.get("access-control-allow-headers"), "Authorization, Content-Type");
+  assert.equal(answer.headers.get("access-control-allow-headers"), "Authorization, Content-Type, If-Match");
   await using closed = await apiServer("");
   assert.equal(await status(`${closed.base}/api/restart`, { method: "POST", ...other }), 403);
 });

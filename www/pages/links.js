@@ -95,7 +95,6 @@ function show(info, stream) {
       { label: "Best technology", url: `stream.html?${query}` },
       { label: "WebRTC", url: `stream.html?${query}&mode=webrtc` },
       { label: "MSE", url: `stream.html?${query}&mode=mse` },
-      { label: "JPEG", url: `stream.html?${query}&mode=mjpeg` },
       { label: "With a read-out", url: `stream.html?${query}&stats` },
     ]),
   ];

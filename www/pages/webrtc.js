@@ -99,7 +99,8 @@ const name = src ?? dst ?? "";
 document.title = `${name || "WebRTC"} · Lenswire`;
 $("#name").textContent = name;
 if (name === "") {
-  tell("idle", "No stream was chosen");
+  $("#none").hidden = false;
+  $(".chip").hidden = true;
 } else if (isPublishing && (words.size === 0 || words.has("display") || words.has("speaker"))) {
   // Browsers share a screen only when the viewer has pressed something.
   stop();

@@ -9,6 +9,7 @@ import { type Held, holdBack, type Holds, withHeld } from "./held.ts";
 import { type Layer, parseLayer } from "./layer.ts";
 import { type Origin, readOrigins } from "./origin.ts";
 import { type ConfigPlace, type ConfigProblem, describeProblem, nearest } from "./problem.ts";
+import { isLikeStream, oddSources } from "./source_schemes.ts";
 import { pathsOf, readConfigFile, writeConfigFile } from "./store.ts";
 import { isSameTree, mergeTrees } from "./tree.ts";
 import { type SectionSource, type Validated, validateSection } from "./validate.ts";
@@ -123,15 +124,27 @@ export class Config {
     const problems = this.sections().filter((name) => !names.has(name)).map((name): ConfigProblem => {
       const meant = nearest(name, names);
       const place = this.#find([name])?.place;
+      let hint = meant ? `, did you mean "${meant}"?` : "";
+      if (isLikeStream(this.section(name))) hint = ', is it a stream? Then indent it below "streams"';
       return {
-        level: "info",
+        level: hint ? "warn" : "info",
         section: name,
         path: "",
-        message: `section "${name}" is not used by any loaded module${meant ? `, did you mean "${meant}"?` : ""}`,
+        message: `section "${name}" is not used by any loaded module${hint}`,
         ...(place ? { place } : {}),
       };
     });
     this.#checked.set("", problems);
+    return problems;
+  }
+
+  /** Names the sources of `streams` that nothing opens; `schemes` are those that something does. */
+  checkSources(schemes: readonly string[]): readonly ConfigProblem[] {
+    const problems = oddSources(this.section("streams"), schemes).map(({ path, message }): ConfigProblem => {
+      const place = this.#find(path)?.place;
+      return { level: "warn", section: "streams", path: path.join("."), message, ...(place ? { place } : {}) };
+    });
+    this.#checked.set("streams sources", problems);
     return problems;
   }
 

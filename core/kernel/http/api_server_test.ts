@@ -93,7 +93,7 @@ Deno.test("ApiHandler answers preflights and sends CORS headers only where any o
   const answer = await ask("/api/streams", preflight, LAN);
   assert.equal(answer.status, 204);
   assert.match(answer.headers.get("access-control-allow-methods")!, /PATCH/);
-  assert.equal(answer.headers.get("access-control-allow-headers"), "Authorization, Content-Type");
+  assert.equal(answer.headers.get("access-control-allow-headers"), "Authorization, Content-Type, If-Match");
   router.add("GET", "/moved", { summary: "", needs: "public" }, () => Response.redirect("http://h/"), "test");
   assert.equal((await ask("/moved")).headers.get("access-control-allow-origin"), "*");
   const closed = setUp();
