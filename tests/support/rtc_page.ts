@@ -38,8 +38,8 @@ globalThis.rtc = {
   },
   async gathered(pc) {
     await pc.setLocalDescription(await pc.createOffer());
-    if (pc.iceGatheringState === "complete") return;
-    await new Promise((resolve) => pc.onicegatheringstatechange = () => pc.iceGatheringState === "complete" && resolve());
+    // Chromium begins anew when the machine gets another network; what is there by then has to do.
+    await this.until(() => pc.iceGatheringState === "complete", 2000);
   },
   async http(query, send = [], receive = ["video", "audio"], prefer) {
     const peer = await this.begin(send, receive);
