@@ -61,7 +61,7 @@ export async function gstCamera(
   const { port = 0, hasLogin = false } = options;
   const python = await gstPython();
   const args = ["-c", SERVER, launch, String(port), hasLogin ? "digest" : "open"];
-  const program = start(python!.command, args, python);
+  const program = start(python!, args);
   const reader = program.stdout.getReader();
   const { value } = await reader.read();
   const bound = Number(new TextDecoder().decode(value));

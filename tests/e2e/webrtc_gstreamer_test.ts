@@ -68,7 +68,7 @@ Deno.test(await needs("GStreamer plays over WHEP with picture and sound", "webrt
   });
   await until(async () => (await server.json<{ producers: unknown[] }>("/api/streams?src=cam")).producers.length > 0);
   const python = await gstWebRtcPython();
-  const { output } = await run(python!.command, ["-c", WATCHER, `http://${server.api}/api/webrtc?src=cam`], python!);
+  const { output } = await run(python!, ["-c", WATCHER, `http://${server.api}/api/webrtc?src=cam`]);
   assert.match(output, /connected \{(?=.*'video\/x-raw': [3-9]\d)(?=.*'audio\/x-raw': \d\d)/, output);
 });
 
@@ -78,7 +78,7 @@ Deno.test(
     await using server = await startRtcServer("streams:\n  phone:\n");
     const python = await gstWebRtcPython();
     const args = ["-c", PUBLISHER, `http://${server.api}/api/webrtc?dst=phone`];
-    await using publisher = start(python!.command, args, python);
+    await using publisher = start(python!, args);
     const frames = await probe(server, "phone");
     assert.ok(frames.h264! >= 60 && frames.opus! >= 100, `${JSON.stringify(frames)} ${publisher.errors()}`);
   },

@@ -6,40 +6,42 @@ const GST_SERVER = "import gi; gi.require_version('GstRtspServer', '1.0'); from 
 const GST_WEBRTC = "import gi; gi.require_version('GstWebRTC', '1.0'); from gi.repository import GstWebRTC";
 const versionFrom = (minor: number) => `import sys, venv, ensurepip; sys.exit(sys.version_info < (3, ${minor}))`;
 
-/** A Python interpreter, and the environment it is to be run with. */
-export interface Python {
-  readonly command: string;
-  readonly env: Readonly<Record<string, string>>;
+/** Debian's own first, whatever else is in front of it; then others by name, and those that pyenv keeps, newest last. */
+function pythons(): string[] {
+  return ["/usr/bin/python3", "python3", "python3.14", "python3.13", "python3.12", ...pyenvPythons()];
 }
 
-/** Debian's own first, whatever else is in front of it; then others by name, and those that pyenv keeps. */
-const PYTHONS: readonly Python[] = [
-  ...["/usr/bin/python3", "python3", "python3.14", "python3.13", "python3.12"].map((command) => ({ command, env: {} })),
-  ...["3.13", "3.12"].map((version) => ({ command: "python3", env: { PYENV_VERSION: version } })),
-];
+function pyenvPythons(): string[] {
+  const root = Deno.env.get("PYENV_ROOT") ?? `${Deno.env.get("HOME")}/.pyenv`;
+  try {
+    return [...Deno.readDirSync(`${root}/versions`)].map(({ name }) => `${root}/versions/${name}/bin/python3`).sort();
+  } catch {
+    return [];
+  }
+}
 
-async function findPython(code: string): Promise<Python | undefined> {
-  for (const python of PYTHONS) if (await canRun(python.command, ["-c", code], python)) return python;
+async function findPython(code: string): Promise<string | undefined> {
+  for (const python of pythons()) if (await canRun(python, ["-c", code])) return python;
   return undefined;
 }
 
 /** The Python that has the bindings of GStreamer's RTSP server. */
-export function gstPython(): Promise<Python | undefined> {
+export function gstPython(): Promise<string | undefined> {
   return findPython(GST_SERVER);
 }
 
 /** The Python that has the bindings of GStreamer's WebRTC. */
-export function gstWebRtcPython(): Promise<Python | undefined> {
+export function gstWebRtcPython(): Promise<string | undefined> {
   return findPython(GST_WEBRTC);
 }
 
 /** A Python that can make virtual environments. */
-export function anyPython(): Promise<Python | undefined> {
+export function anyPython(): Promise<string | undefined> {
   return findPython(versionFrom(10));
 }
 
 // Of version 3.12 or newer.
-function modernPython(): Promise<Python | undefined> {
+function modernPython(): Promise<string | undefined> {
   return findPython(versionFrom(12));
 }
 
@@ -74,7 +76,7 @@ const known = new Map<string, Promise<string | undefined>>();
 function findVenv(
   modules: string,
   pins: readonly string[],
-  base: () => Promise<Python | undefined>,
+  base: () => Promise<string | undefined>,
 ): Promise<string | undefined> {
   let venv = known.get(modules);
   if (!venv) known.set(modules, venv = openVenv(modules, pins, base));
@@ -84,17 +86,17 @@ function findVenv(
 async function openVenv(
   modules: string,
   pins: readonly string[],
-  base: () => Promise<Python | undefined>,
+  base: () => Promise<string | undefined>,
 ): Promise<string | undefined> {
   const found = await base();
   if (!found) return undefined;
   const pythonIn = (folder: string) => `${folder}/bin/python`;
   const pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary=:all:", "--no-deps"];
   const folder = await cached(
-    `venv-${await hashOf([found.command, JSON.stringify(found.env), ...pins])}`,
+    `venv-${await hashOf([found, ...pins])}`,
     (folder) => canRun(pythonIn(folder), ["-c", `import ${modules}`]),
     async (folder) =>
-      (await run(found.command, ["-m", "venv", folder], { env: found.env, limitS: LIMIT_S })).code === 0 &&
+      (await run(found, ["-m", "venv", folder], { limitS: LIMIT_S })).code === 0 &&
       (await run(pythonIn(folder), [...pip, ...pins], { limitS: LIMIT_S })).code === 0,
   );
   return folder && pythonIn(folder);
