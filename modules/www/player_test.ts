@@ -87,7 +87,7 @@ await browserTest("VideoRTC plays MSE close to the live edge", () =>
     assert.equal(after.mode, "mse");
     assert.match(after.codecs, /^video\/mp4; codecs="avc1\.\w{6},mp4a\.40\.2"$/);
     assert.equal(after.width, 1280);
-    assert.ok(after.lag < 0.5, `lag ${after.lag}`);
+    assert.ok(after.lag < 0.3, `lag ${after.lag}`);
     assert.equal(await page.evaluate("document.querySelector('video-stream').video.muted"), false);
     assert.ok(server.messages.includes("mse") && server.messages.includes("webrtc/offer"));
   }));
