@@ -1,4 +1,4 @@
-import type { ServerSocket, StreamConn } from "../runtime/types.ts";
+import type { ByteSink, StreamConn } from "../runtime/types.ts";
 import type { Frame } from "./frame.ts";
 import type { Reader } from "./reader.ts";
 
@@ -7,7 +7,7 @@ export const STALL_LIMIT_MS = 15_000;
 /** What is sent in one go to a viewer that has something to catch up with. */
 const BATCH_BYTES = 64 << 10;
 const FIRST_BATCH_BYTES = 512 << 10;
-/** How often sockets that were not ready are asked again: they have no completion event. */
+/** How often those that were not ready are asked again where nothing tells that they are. */
 const POLL_MS = 4;
 
 /** How an outlet makes bytes of frames, and whom it tells of its end. */
@@ -15,19 +15,14 @@ export interface OutletOptions {
   readonly reader: Reader;
   /**
    * The bytes of the frame that the reader answered last (`reader.track`, `reader.edit`, `reader.isNewGeneration` belong
-   * to it); `undefined` leaves it out. They must not change until the peer has taken them, but for sockets, which copy
-   * them at once, only until another viewer is served.
+   * to it); `undefined` leaves it out. They must not change until the peer has taken them; of a sink, which copies them at
+   * once, only until another viewer is served.
    */
   readonly render: (frame: Frame, reader: Reader) => Uint8Array | undefined;
-  /** Asked after each `render`: a text that has to go out right before those bytes. Only sockets have texts. */
-  readonly notice?: () => string | undefined;
+  /** Called after each `render`, right before its bytes go out. Only sinks have it. */
+  readonly beforeSend?: () => void;
   /** Sent before the first frame, as soon as the peer is ready. */
   readonly head?: Uint8Array;
-  /**
-   * Of what `render` answers, only this many bytes at the front are the viewer's, until another one is served; what
-   * follows all viewers share and nobody changes. Only HTTP asks: it keeps bytes for longer than a call.
-   */
-  readonly ownBytes?: number;
   /** Called once, with a reason when the outlet ended by itself. */
   readonly onEnd: (reason: string) => void;
 }
@@ -240,103 +235,41 @@ export class StreamOutlet extends Outlet {
   readonly #onFailed = (error: unknown): void => this.fail(error);
 }
 
-/**
- * Sends a reader's frames as messages of a WebSocket, only while it has nothing left to send. Each frame is a message of
- * its own: the runtime keeps, for each socket, a buffer as large as its largest message ever.
- */
-export class SocketOutlet extends Outlet {
-  readonly #socket: ServerSocket;
-  readonly #notice: () => string | undefined;
+/** Sends a reader's frames to a sink, each by itself (a message of a WebSocket), only while it has nothing left to send. */
+export class SinkOutlet extends Outlet {
+  readonly #sink: ByteSink;
+  readonly #beforeSend: () => void;
 
-  constructor(socket: ServerSocket, options: OutletOptions) {
+  constructor(sink: ByteSink, options: OutletOptions) {
     super(options);
-    this.#socket = socket;
-    this.#notice = options.notice ?? (() => undefined);
+    this.#sink = sink;
+    this.#beforeSend = options.beforeSend ?? (() => {});
+    sink.onDrain = () => this.pump();
   }
 
   pump(): void {
     if (this.hasEnded) return;
     try {
-      if (!this.#socket.isOpen) return this.end("socket closed");
-      if (this.#socket.bufferedAmount > 0) {
-        this.startWaiting();
-        return this.pollLater();
-      }
-      this.stopWaiting();
-      const limit = this.takeBatchLimit();
-      for (let sent = 0; sent < limit;) {
-        const bytes = this.nextPiece();
-        if (!bytes) return;
-        const notice = this.#notice();
-        if (notice !== undefined) this.#socket.send(notice);
-        this.#socket.send(bytes);
-        sent += bytes.length;
-        this.bytesSent += bytes.length;
-      }
-      this.pollLater();
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-}
-
-/** Sends a reader's frames as the body of an HTTP answer. */
-export class HttpOutlet extends Outlet {
-  /** The body to answer with. */
-  readonly body: ReadableStream<Uint8Array>;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  readonly #ownBytes: number;
-  #isReady = false;
-
-  constructor(options: OutletOptions) {
-    super(options);
-    this.#ownBytes = options.ownBytes ?? 0;
-    // No queue of its own: a chunk is made when the connection asks for it.
-    this.body = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      pull: () => {
-        this.#isReady = true;
-        this.stopWaiting();
-        this.pump();
-      },
-      cancel: () => this.end("closed by the viewer"),
-    }, { highWaterMark: 0 });
-  }
-
-  pump(): void {
-    if (!this.#isReady || this.hasEnded) return;
-    try {
-      let bytes = this.nextPiece();
-      if (!bytes) return;
-      this.#isReady = false;
-      this.startWaiting();
-      // Piece by piece: what is joined for each viewer would be left to collect.
-      const limit = this.bytesSent + this.takeBatchLimit();
-      while (bytes) {
-        this.bytesSent += bytes.length;
-        this.#enqueue(bytes);
-        bytes = this.bytesSent < limit ? this.nextPiece() : undefined;
+      while (this.#isReady()) {
+        const limit = this.takeBatchLimit();
+        for (let sent = 0; sent < limit;) {
+          const bytes = this.nextPiece();
+          if (!bytes) return;
+          this.#beforeSend();
+          this.#sink.send(bytes);
+          sent += bytes.length;
+          this.bytesSent += bytes.length;
+        }
       }
     } catch (error) {
       this.fail(error);
     }
   }
 
-  #enqueue(bytes: Uint8Array): void {
-    const own = Math.min(this.#ownBytes, bytes.length);
-    if (own > 0) this.#controller!.enqueue(bytes.slice(0, own));
-    if (own < bytes.length) this.#controller!.enqueue(own > 0 ? bytes.subarray(own) : bytes);
-  }
-
-  override end(reason: string): void {
-    if (this.hasEnded) return;
-    super.end(reason);
-    try {
-      this.#controller?.close();
-    } catch {
-      // The viewer has cancelled the body already.
-    }
+  #isReady(): boolean {
+    if (!this.#sink.isOpen) this.end("closed by the viewer");
+    else if (this.#sink.bufferedAmount > 0) this.startWaiting();
+    else this.stopWaiting();
+    return this.#sink.isOpen && this.#sink.bufferedAmount === 0;
   }
 }

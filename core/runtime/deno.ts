@@ -158,14 +158,26 @@ async function connectTlsUnchecked(to: { host: string; port: number }, options: 
 /** Listens on a TCP port (0 picks a free one); with `tls`, for TLS. Throws when the port is taken. */
 export function listenTcp(options: { host?: string; port: number; tls?: TlsIdentity }): StreamListener {
   const where = { hostname: options.host || "::", port: options.port };
-  const listener: Deno.Listener = options.tls ? Deno.listenTls({ ...where, ...options.tls }) : listenDual(where);
+  if (options.tls) return listening(Deno.listenTls({ ...where, ...options.tls }), withoutDelay(DenoConn));
+  return listening(listenDual(where), withoutDelay(DenoTcpConn));
+}
+
+/** Listens on a unix socket. Throws when the path is taken. */
+export function listenUnix(path: string): StreamListener {
+  return listening(Deno.listen({ transport: "unix", path }), (conn) => new DenoConn(conn));
+}
+
+function withoutDelay(Conn: new (conn: Deno.Conn) => StreamConn): (conn: Deno.Conn) => StreamConn {
+  return (conn) => {
+    (conn as Deno.TcpConn).setNoDelay?.(true);
+    return new Conn(conn);
+  };
+}
+
+function listening(listener: Deno.Listener, connOf: (conn: Deno.Conn) => StreamConn): StreamListener {
   return {
     address: address(listener.addr),
-    async accept() {
-      const conn = await listener.accept();
-      if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
-      return options.tls ? new DenoConn(conn) : new DenoTcpConn(conn);
-    },
+    accept: async () => connOf(await listener.accept()),
     close() {
       try {
         listener.close();

@@ -80,12 +80,23 @@ export interface HttpListenOptions {
   readonly onFailure?: (error: unknown) => void;
 }
 
-/** The server's side of a WebSocket. */
-export interface ServerSocket {
-  /** Bytes handed to `send` that the system has not taken yet. */
+/** A peer of HTTP that bytes are pushed to as they come. */
+export interface ByteSink {
+  /** Bytes handed to `send` that the system has not taken yet; also above 0 before it takes any. */
   readonly bufferedAmount: number;
   readonly isOpen: boolean;
-  /** Queues a message. Without a completion event: send only while `bufferedAmount` is 0. Throws when not open. */
+  /** Queues bytes, which it has copied when it returns: send only while `bufferedAmount` is 0. Throws when not open. */
+  send(bytes: Uint8Array): void;
+  close(): void;
+  /** Called when `bufferedAmount` has come down to 0. */
+  onDrain: (() => void) | undefined;
+  /** Called once, when the peer ended it. */
+  onClose: (() => void) | undefined;
+}
+
+/** The server's side of a WebSocket. */
+export interface ServerSocket extends ByteSink {
+  /** Queues a message: send only while `bufferedAmount` is 0. Throws when not open. */
   send(message: string | Uint8Array): void;
   close(code?: number, reason?: string): void;
   onOpen: (() => void) | undefined;

@@ -1,10 +1,10 @@
 import {
-  FRAGMENT_HEAD_BYTES,
   type Frame,
-  HttpOutlet,
   parseSeconds,
   parseStart,
+  PushBody,
   type RouteRequest,
+  SinkOutlet,
   StreamError,
   type StreamHandle,
 } from "../../core/mod.ts";
@@ -54,20 +54,22 @@ export async function streamFile(stream: StreamHandle, call: RouteRequest): Prom
     onClose: (reason) => leaving.abort(reason),
   }, call.request.signal);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const outlet = new HttpOutlet({
+  const body = new PushBody();
+  const outlet = new SinkOutlet(body, {
     reader: viewer.reader,
     head: viewer.initSegment,
     render: viewer.render,
-    ownBytes: FRAGMENT_HEAD_BYTES,
     onEnd: () => {
       clearTimeout(timer);
       viewer[Symbol.dispose]();
+      body.close();
     },
   });
+  body.onClose = () => outlet.end("closed by the viewer");
   leaving.signal.addEventListener("abort", () => outlet.end(String(leaving.signal.reason)), { once: true });
   if (leaving.signal.aborted) outlet.end(String(leaving.signal.reason));
   if (durationMs) timer = setTimeout(() => outlet.end("its time is over"), durationMs);
-  return new Response(outlet.body, {
+  return new Response(body.stream, {
     headers: {
       "content-type": viewer.mime,
       "cache-control": "no-store",

@@ -1,9 +1,9 @@
-import { type ApiSocket, parseStart, SocketOutlet, type StreamHandle } from "../../core/mod.ts";
+import { type ApiSocket, parseStart, SinkOutlet, type StreamHandle } from "../../core/mod.ts";
 import { Mp4Viewer } from "./viewer.ts";
 import { wishesOfStrings } from "./wishes.ts";
 
 /** What is sent on each socket now: a new request takes the place of the one before. */
-const outlets = new WeakMap<ApiSocket, SocketOutlet>();
+const outlets = new WeakMap<ApiSocket, SinkOutlet>();
 
 /**
  * Sends a stream over `/api/ws` (contract §4.2, §4.4): the type as JSON, the header, then fragments. A change of the
@@ -34,12 +34,12 @@ export async function streamToSocket(
   outlets.get(socket)?.end("another request took its place");
   socket.send("mse", viewer.mime);
   if (!isStills) socket.socket.send(viewer.initSegment);
-  const outlet = new SocketOutlet(socket.socket, {
+  const outlet = new SinkOutlet(socket.socket, {
     reader: viewer.reader,
     render: viewer.render,
-    notice: () => {
+    beforeSend: () => {
       const mime = viewer.takeNotice();
-      return mime === undefined ? undefined : JSON.stringify({ type: "mse", value: mime });
+      if (mime !== undefined) socket.send("mse", mime);
     },
     onEnd: (reason) => {
       viewer[Symbol.dispose]();

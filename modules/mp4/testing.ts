@@ -116,6 +116,7 @@ class TestWire implements ServerSocket {
   closeReason: string | undefined;
   onOpen: (() => void) | undefined;
   onMessage: ((message: string | Uint8Array) => void) | undefined;
+  onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
 
   // A socket copies at once: the sender uses its bytes again.

@@ -13,7 +13,7 @@ import {
   Reader,
   readFmp4,
   type ServerSocket,
-  SocketOutlet,
+  SinkOutlet,
   splitLengthPrefixed,
   Track,
   Units,
@@ -157,7 +157,7 @@ export class PlayerServer implements AsyncDisposable {
 
   #accept(request: Request): Response {
     const { response, socket } = upgradeWebSocket(request);
-    let outlet: SocketOutlet | undefined;
+    let outlet: SinkOutlet | undefined;
     socket.onOpen = () => this.#sockets.add(socket);
     socket.onClose = () => {
       this.#sockets.delete(socket);
@@ -184,7 +184,7 @@ export class PlayerServer implements AsyncDisposable {
   }
 
   /** Answers `mse`. */
-  play = (socket: ServerSocket, wanted: string): SocketOutlet | undefined => {
+  play = (socket: ServerSocket, wanted: string): SinkOutlet | undefined => {
     const tracks = wanted.includes("mp4a") ? [this.#feed.video, this.#feed.audio] : [this.#feed.video];
     const renditions = new Map(tracks.map((track) => [track, fmp4RenditionOf(track)]));
     const reader = new Reader(tracks, { start: "now", dropsCorrupt: true });
@@ -205,7 +205,7 @@ export class PlayerServer implements AsyncDisposable {
       announce();
       return new Uint8Array([...header(), ...bytes]);
     };
-    const outlet = new SocketOutlet(socket, {
+    const outlet = new SinkOutlet(socket, {
       reader,
       render,
       onEnd: () => renditions.forEach((one) => one.release()),

@@ -17,9 +17,6 @@ export const FragmentAt = {
   data: 112,
 } as const;
 
-/** What stands before the sample: only these bytes differ between viewers. */
-export const FRAGMENT_HEAD_BYTES: number = FragmentAt.data;
-
 /** Sample flags (ISO/IEC 14496-12 §8.8.3.1): depends on no other; depends on others and is no sync sample. */
 export const KEYFRAME_FLAGS = 0x02000000;
 export const DELTA_FLAGS = 0x01010000;

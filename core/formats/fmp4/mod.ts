@@ -1,5 +1,4 @@
 /** Fragmented MP4 (ISO/IEC 14496-12): init segments, one fragment a frame, and a reader. */
-export { FRAGMENT_HEAD_BYTES } from "./fragment.ts";
 export * from "./init_segment.ts";
 export * from "./mime.ts";
 export * from "./reader.ts";

@@ -6,7 +6,7 @@ import { TestVideo } from "../../media/testing.ts";
 import { Track } from "../../media/track.ts";
 import { fmp4InitSegment } from "./init_segment.ts";
 import { type Fmp4Sample, readFmp4 } from "./reader.ts";
-import { FRAGMENT_HEAD_BYTES } from "./fragment.ts";
+import { FragmentAt } from "./fragment.ts";
 import { fmp4RenditionOf } from "./rendition.ts";
 import { Fmp4Timeline } from "./timeline.ts";
 
@@ -141,7 +141,7 @@ Deno.test("Fmp4Timeline writes each viewer's times into the shared bytes, when t
     for (const timeline of i < 2 ? [early!] : [early!, late!]) {
       const bytes = timeline.bytes(rendition, frame)!;
       assert.equal(bytes, rendition.chunk(frame).bytes);
-      assert.equal(bytes[FRAGMENT_HEAD_BYTES], i);
+      assert.equal(bytes[FragmentAt.data], i);
       copies.get(timeline)!.push(bytes.slice());
     }
   }

@@ -13,6 +13,7 @@ class FakeSocket implements ServerSocket {
   isOpen = true;
   onOpen: (() => void) | undefined;
   onMessage: ((message: string | Uint8Array) => void) | undefined;
+  onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
   readonly sent: string[] = [];
   code = 0;

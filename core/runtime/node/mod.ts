@@ -9,7 +9,6 @@ export * from "./files.ts";
 export * from "./errors.ts";
 export * from "./process.ts";
 export * from "./http.ts";
-export { upgradeWebSocket } from "./upgrade.ts";
 export * from "./accel.ts";
 export * from "./sd_notify.ts";
 export * from "../packet_cipher.ts";

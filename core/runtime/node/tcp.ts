@@ -52,13 +52,18 @@ export function listenTcp(options: { host?: string; port: number; tls?: TlsIdent
   return new NodeListener(server, tls ? "secureConnection" : "connection", options);
 }
 
+/** Listens on a unix socket. Throws when the path is taken. */
+export function listenUnix(path: string): StreamListener {
+  return new NodeListener(createServer({ allowHalfOpen: true }), "connection", { path });
+}
+
 class NodeListener implements StreamListener {
   readonly address;
   readonly #server: Server;
   readonly #waiting: StreamConn[] = [];
   readonly #accepting: { resolve: (conn: StreamConn) => void; reject: (error: Error) => void }[] = [];
 
-  constructor(server: Server, event: string, where: { host?: string; port: number }) {
+  constructor(server: Server, event: string, where: { host?: string; port?: number; path?: string }) {
     this.#server = server;
     // A peer that fails its TLS handshake: nobody's concern here.
     server.on("tlsClientError", () => {});

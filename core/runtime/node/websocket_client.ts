@@ -1,10 +1,11 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
+import { Inbox } from "../http/inbox.ts";
+import { acceptKey } from "../http/upgrade.ts";
+import { WebSocketLink } from "../http/websocket.ts";
+import { NodeConn } from "./conn.ts";
 import { nodeHttps } from "./secure.ts";
-import { WebSocketLink } from "./websocket_link.ts";
-
-const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** What a connection is made with, as Deno's `WebSocket` takes it. */
 interface ClientOptions {
@@ -47,7 +48,7 @@ export class WebSocketClient extends EventTarget {
     });
     this.#link.onMessage = (message) => this.#onMessage(message);
     this.#link.onClose = () => this.#onClose();
-    this.#request.on("upgrade", (answer, socket, head) => this.#onUpgrade(answer, socket as Socket, head, key));
+    this.#request.on("upgrade", (answer, socket, head) => void this.#onUpgrade(answer, socket as Socket, head, key));
     this.#request.on("response", (answer) => {
       answer.resume();
       this.#fail(`the server answered ${answer.statusCode} ${answer.statusMessage}`);
@@ -63,16 +64,19 @@ export class WebSocketClient extends EventTarget {
     return this.#link.bufferedAmount;
   }
 
-  #onUpgrade(answer: IncomingMessage, socket: Socket, head: Uint8Array, key: string): void {
-    const expected = createHash("sha1").update(key + GUID).digest("base64");
-    if (answer.headers["sec-websocket-accept"] !== expected) {
-      socket.destroy();
+  // Never rejects.
+  async #onUpgrade(answer: IncomingMessage, socket: Socket, head: Uint8Array, key: string): Promise<void> {
+    const conn = new NodeConn(socket);
+    if (answer.headers["sec-websocket-accept"] !== await acceptKey(key)) {
+      conn.close();
       return this.#fail("the server is no WebSocket server");
     }
-    if (this.#readyState !== WebSocketClient.CONNECTING) return void socket.destroy();
+    if (this.#readyState !== WebSocketClient.CONNECTING) return conn.close();
     this.#readyState = WebSocketClient.OPEN;
     this.#link.onOpen = () => this.dispatchEvent(new Event("open"));
-    this.#link.open(socket, head);
+    socket.setTimeout(0);
+    socket.setNoDelay(true);
+    await this.#link.run(conn, new Inbox(conn, head));
   }
 
   #onMessage(message: string | Uint8Array): void {
@@ -82,7 +86,7 @@ export class WebSocketClient extends EventTarget {
   #fail(message: string): void {
     if (this.#readyState === WebSocketClient.CLOSED) return;
     this.dispatchEvent(Object.assign(new Event("error"), { message }));
-    this.#link.fail();
+    this.#link.end();
     this.#request.destroy();
   }
 
