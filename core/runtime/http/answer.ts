@@ -85,13 +85,14 @@ async function sendPulled(response: Response, reader: Reader, options: AnswerOpt
   const { head, outbox, leaving } = options;
   // Whoever makes the body learns that nobody takes it.
   const stop = () => void reader.cancel().catch(() => {});
-  if (leaving.aborted) stop();
-  leaving.addEventListener("abort", stop, { once: true });
   try {
     let next = reader.read();
     const first = await soon(next);
     if (first && !first.done) next = reader.read();
     const isWhole = first?.done || (first && (await soon(next))?.done);
+    // What is there as a whole also reaches a client that has only said that it asks no more.
+    if (!isWhole && leaving.aborted) stop();
+    leaving.addEventListener("abort", stop, { once: true });
     const hasLength = response.headers.has("content-length");
     const isChunked = !isWhole && !hasLength && head.isCurrent;
     const keepsAlive = options.keepsAlive && (isWhole || hasLength || isChunked);
@@ -138,6 +139,9 @@ async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
   const later = new Promise<undefined>((resolve) => timer = setTimeout(resolve, 0, undefined));
   try {
     return await Promise.race([promise, later]);
+  } catch {
+    // Whoever waits for it is told.
+    return undefined;
   } finally {
     clearTimeout(timer);
   }

@@ -146,6 +146,7 @@ export class HttpConnection {
       const response = await this.#options.handler(request, this.#peer);
       return body.failure ? refusal(body.failure) : response;
     } catch (error) {
+      if (body.failure) return refusal(body.failure);
       console.error("Unhandled error in an HTTP handler:", error);
       return new Response("Internal Server Error\n", { status: 500 });
     }
