@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseNetwork } from "../access/address.ts";
 
 /** The log levels, from everything to nothing. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "panic", "disabled"] as const;
@@ -63,21 +64,28 @@ export const userSchema = z.object({
   cameras: z.array(z.string()).default(["*"]).describe("The streams it may use; `*` stands for any text."),
 });
 
+const network = z.string().refine((text) => parseNetwork(text) !== undefined, {
+  error: "expected an address or a prefix, like 192.168.1.2 or 10.0.0.0/8",
+});
+const proxy = z.string().refine((text) => text === "unix" || parseNetwork(text) !== undefined, {
+  error: "expected an address or a prefix, like 172.30.32.2 or 10.0.0.0/8, or unix",
+});
+
 /** The section `access`. */
 export const accessSchema = z.object({
   open: z.boolean().default(false).describe(
     "Let everybody do everything, as go2rtc does. Only for a network you trust.",
   ),
   users: z.array(userSchema).default([]).describe("Who may log in, and what they may do."),
-  trusted_proxies: z.array(z.string()).default([]).describe(
+  trusted_proxies: z.array(proxy).default([]).describe(
     "Addresses or prefixes of reverse proxies whose `X-Forwarded-For` is believed.",
   ),
-  login_proxies: z.record(z.string(), roleSchema.describe("The role of who comes through it.")).default({}).describe(
+  login_proxies: z.record(proxy, roleSchema.describe("The role of who comes through it.")).default({}).describe(
     "Reverse proxies that let through only who has logged in there, by address or prefix, and the role of those: " +
       "`172.30.32.2: admin` for Home Assistant's ingress.",
   ),
   hosts: z.array(z.string()).default([]).describe("Further names under which this server is reached by browsers."),
-  local: z.array(z.string()).default([]).describe(
+  local: z.array(network).default([]).describe(
     "Further prefixes that count as the local network, like `100.64.0.0/10`.",
   ),
   trust_api: z.boolean().default(false).describe(

@@ -41,6 +41,21 @@ Deno.test("logSchema takes levels of modules and nothing else under other names"
   assert.ok(!logSchema.safeParse({ rtsp: "loud" }).success);
 });
 
+Deno.test("accessSchema refuses proxies and networks that are no addresses", () => {
+  const sound = {
+    trusted_proxies: ["::1", "unix"],
+    login_proxies: { "10.0.0.0/8": "viewer" },
+    local: ["100.64.0.0/10"],
+  };
+  assert.ok(accessSchema.safeParse(sound).success);
+  for (
+    const wrong of [{ trusted_proxies: ["nginx"] }, { login_proxies: { "10.0.0.0/33": "admin" } }, { local: ["unix"] }]
+  ) {
+    const { error } = accessSchema.safeParse(wrong);
+    assert.match(JSON.stringify(error), /expected an address or a prefix/i);
+  }
+});
+
 Deno.test("accessSchema refuses a user without a password", () => {
   assert.ok(!accessSchema.safeParse({ users: [{ name: "anna" }] }).success);
   assert.ok(!accessSchema.safeParse({ users: [{ name: "anna", password: "" }] }).success);

@@ -23,5 +23,7 @@ Deno.test("listenFault() says why nobody can listen", () => {
   const refused = Object.assign(new Error("Permission denied (os error 13)"), { code: "EACCES" });
   assert.match(listenFault(refused, 80), /ports below 1024 .* CAP_NET_BIND_SERVICE/);
   assert.equal(listenFault(refused, 1984), "the system does not permit it");
+  const inUse = Object.assign(new Error("in use"), { code: "EADDRINUSE" });
+  assert.equal(listenFault(inUse, undefined), "the path is in use by another program");
   assert.equal(listenFault(new Error("odd"), 80), "odd");
 });

@@ -33,6 +33,8 @@ export function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
         describeValue(value)
       }`;
     }
+    case "invalid_key":
+      return issue.issues[0] ? describeIssue(issue.issues[0], issue.path.at(-1)) : issue.message;
     case "unrecognized_keys":
       return `unknown key ${issue.keys.map((key) => `"${key}"`).join(", ")}`;
     case "too_small":

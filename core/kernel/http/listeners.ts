@@ -102,7 +102,7 @@ function serve(key: string, address: string, options: HttpListenOptions, handler
   try {
     return serveHttp(options, handler);
   } catch (error) {
-    const fault = listenFault(error, options.port ?? 0);
+    const fault = listenFault(error, options.path === undefined ? options.port ?? 0 : undefined);
     throw new StreamError("BUSY", `Cannot listen on ${address}: ${fault}, set api.${key} to another one`);
   }
 }
