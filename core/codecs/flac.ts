@@ -105,7 +105,7 @@ function codedNumber(number: number): number[] {
   return [lead | left, ...tail];
 }
 
-function table(width: 8 | 16, polynomial: number): Uint16Array {
+function tableOf(width: 8 | 16, polynomial: number): Uint16Array {
   const top = 1 << width - 1;
   const mask = (1 << width) - 1;
   return Uint16Array.from({ length: 256 }, (_, byte) => {
@@ -115,17 +115,20 @@ function table(width: 8 | 16, polynomial: number): Uint16Array {
   });
 }
 
-const TABLE8 = table(8, 0x07);
-const TABLE16 = table(16, 0x8005);
+// Made when the first frame comes: at the start of the program they would be what the optimizer is loaded for (5 MB).
+let table8: Uint16Array | undefined;
+let table16: Uint16Array | undefined;
 
 function checksum8(bytes: Uint8Array, length: number): number {
+  const table = table8 ??= tableOf(8, 0x07);
   let sum = 0;
-  for (let i = 0; i < length; i++) sum = TABLE8[sum ^ bytes[i]!]!;
+  for (let i = 0; i < length; i++) sum = table[sum ^ bytes[i]!]!;
   return sum;
 }
 
 function checksum16(bytes: Uint8Array, length: number): number {
+  const table = table16 ??= tableOf(16, 0x8005);
   let sum = 0;
-  for (let i = 0; i < length; i++) sum = (sum << 8 ^ TABLE16[sum >> 8 ^ bytes[i]!]!) & 0xffff;
+  for (let i = 0; i < length; i++) sum = (sum << 8 ^ table[sum >> 8 ^ bytes[i]!]!) & 0xffff;
   return sum;
 }

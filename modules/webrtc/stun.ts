@@ -30,16 +30,22 @@ const Attribute = {
 /** Which agent decides on the pair (RFC 8445 §6.1.1). */
 export type IceRole = "controlling" | "controlled";
 
-const CRC_TABLE = new Uint32Array(256).map((_zero, i) => {
-  let value = i;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? value >>> 1 ^ 0xedb88320 : value >>> 1;
-  return value;
-});
+// Made when it is first needed: at the start of the program it would be what the optimizer is loaded for (5 MB).
+let crcTable: Uint32Array | undefined;
+
+function makeCrcTable(): Uint32Array {
+  return new Uint32Array(256).map((_zero, i) => {
+    let value = i;
+    for (let bit = 0; bit < 8; bit++) value = value & 1 ? value >>> 1 ^ 0xedb88320 : value >>> 1;
+    return value;
+  });
+}
 
 /** CRC-32 of ISO/IEC 13239, as FINGERPRINT and candidate foundations use it. */
 export function crc32(bytes: Uint8Array, end: number = bytes.length): number {
+  const table = crcTable ??= makeCrcTable();
   let crc = 0xffffffff;
-  for (let i = 0; i < end; i++) crc = CRC_TABLE[(crc ^ bytes[i]!) & 0xff]! ^ crc >>> 8;
+  for (let i = 0; i < end; i++) crc = table[(crc ^ bytes[i]!) & 0xff]! ^ crc >>> 8;
   return (crc ^ 0xffffffff) >>> 0;
 }
 

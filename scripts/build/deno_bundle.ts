@@ -9,6 +9,7 @@ import { isBuiltin } from "node:module";
 import { dirname, join, relative } from "node:path";
 import deno from "../../deno.json" with { type: "json" };
 import { root, shown, step, version } from "./dist.ts";
+import { lateBuiltIns } from "./late_builtins.ts";
 import { installPackages } from "./packages.ts";
 
 /** The folder that is compiled. */
@@ -19,6 +20,9 @@ export const entry = "main.js";
 
 /** The packages in CommonJS ask for built-in modules only; the runtime's own `require` would be loaded at every start. */
 const BANNER = `const require = (name) => process.getBuiltinModule(name);`;
+
+/** An idle program needs none of these built-in modules, and is 4 MB smaller without. */
+const LATE = ["node:crypto", "node:dns/promises"];
 
 /** Fills a folder, which is emptied first; answers what is in each part, and which loads which. */
 export async function bundleForDeno(folder: string): Promise<Metafile> {
@@ -53,9 +57,10 @@ export async function bundleForDeno(folder: string): Promise<Metafile> {
       alias: { yaml: join(packages, "node_modules/yaml/browser/index.js") },
       // There are no files to choose from: the library is inside.
       define: { "import.meta.resolve": "undefined" },
-      plugins: [flatFolder(assets), lateBuiltIns(), smallPackages()],
+      plugins: [flatFolder(assets), lateBuiltIns(LATE, "process.getBuiltinModule"), smallPackages()],
     });
     parts = metafile;
+    for (const output of Object.keys(metafile.outputs)) await loadLate(output);
   } finally {
     await esbuild.stop();
     await Deno.remove(packages, { recursive: true });
@@ -64,6 +69,15 @@ export async function bundleForDeno(folder: string): Promise<Metafile> {
   await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify({ version, unstable: deno.unstable }));
   for (const path of assets) await copy(join(root, path), join(folder, path));
   return parts;
+}
+
+/**
+ * The runtime reads at every start, and keeps, what an `import()` names: werift's megabyte for one. It cannot do so with a
+ * name that has to be computed.
+ */
+async function loadLate(path: string): Promise<void> {
+  const text = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, text.replaceAll(/\bimport\(("\.\/[^"]+")\)/g, "import([$1][0])"));
 }
 
 /**
@@ -88,34 +102,6 @@ function flatFolder(assets: Set<string>): Plugin {
       build.onLoad({ filter: /[\\/]deno\.json$/ }, () => ({ contents: JSON.stringify({ version }), loader: "json" }));
     },
   };
-}
-
-/** Has the program's own files load these built-in modules at the first call: an idle program needs none, and 4 MB less. */
-function lateBuiltIns(): Plugin {
-  return {
-    name: "late built-in modules",
-    setup(build) {
-      build.onResolve(
-        { filter: /^node:(?:crypto|dns\/promises)$/ },
-        ({ path, importer, kind }) =>
-          kind === "import-statement" && isOwn(importer) ? { path, namespace: "late" } : undefined,
-      );
-      build.onLoad({ filter: /./, namespace: "late" }, async ({ path }) => {
-        const functions = Object.entries(await import(path)).filter(([, value]) => typeof value === "function");
-        const exports = functions.filter(([name]) => name !== "default").map(([name]) =>
-          `export function ${name}(...args) {
-            return new.target ? new (load().${name})(...args) : load().${name}(...args);
-          }`
-        );
-        const load = `let loaded; const load = () => loaded ??= process.getBuiltinModule(${JSON.stringify(path)});`;
-        return { contents: [load, ...exports].join("\n") };
-      });
-    },
-  };
-}
-
-function isOwn(path: string): boolean {
-  return !relative(root, path).startsWith("..");
 }
 
 /** Leaves out of the packages what the program never uses. */

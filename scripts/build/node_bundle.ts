@@ -13,6 +13,7 @@ import { brotliCompressSync } from "node:zlib";
 import type { EmbeddedFile } from "../../core/runtime/node/embedded_contents.ts";
 import deno from "../../deno.json" with { type: "json" };
 import { BuildError, dist, root, shown, step, version } from "./dist.ts";
+import { lateBuiltIns } from "./late_builtins.ts";
 import { installPackages } from "./packages.ts";
 
 /** What is promised of its size. */
@@ -29,6 +30,9 @@ if (Number.parseInt(process.versions.node) < 20) {
 
 // Few need them, and only after a while.
 const EMBEDDED_PACKAGES = ["werift"];
+
+/** What an idle program needs none of. */
+const LATE = ["child_process", "crypto", "dns", "dns/promises", "http", "vm", "zlib"].map((name) => `node:${name}`);
 
 /** Bundles the program for Node into a folder; answers the file's path. */
 export async function bundleForNode(folder: string): Promise<string> {
@@ -49,7 +53,7 @@ export async function bundleForNode(folder: string): Promise<string> {
       entryPoints: [join(root, "main.ts")],
       write: false,
       format: "esm",
-      plugins: [nodeRuntime(embedded.contents), lateBuiltIns()],
+      plugins: [nodeRuntime(embedded.contents), lateBuiltIns(LATE, "require"), builtInsByName()],
       banner: { js: BANNER },
     });
     await Deno.mkdir(folder, { recursive: true });
@@ -71,7 +75,7 @@ export async function bundleEntry(entry: string, path: string): Promise<void> {
       entryPoints: [entry],
       outfile: path,
       format: "esm",
-      plugins: [nodeRuntime({}), lateBuiltIns()],
+      plugins: [nodeRuntime({}), lateBuiltIns(LATE, "require"), builtInsByName()],
       banner: { js: BANNER },
     });
   } finally {
@@ -161,12 +165,12 @@ async function embed(
 }
 
 /**
- * Has built-in modules loaded where they are used. An `import` of one reads every name of it, at the program's start: one
- * of `node:http` brings 10 MB of a web client along on Node 22.
+ * Has built-in modules loaded by `require`: an `import` reads every name of one, and one of `node:http` brings 10 MB of a
+ * web client along on Node 22.
  */
-function lateBuiltIns(): Plugin {
+function builtInsByName(): Plugin {
   return {
-    name: "late built-ins",
+    name: "built-ins by name",
     setup(build) {
       build.onResolve({ filter: /^[a-z_]+(?:\/[a-z]+)?$|^node:/ }, ({ path, namespace }) => {
         if (namespace === "built-in" || !isBuiltin(path)) return undefined;
