@@ -45,6 +45,8 @@ export class HttpConnection {
   readonly #outbox: Outbox;
   #isBusy = false;
   #isLast = false;
+  // Of the request that is answered: aborts when nobody takes the answer any more.
+  #client: AbortController | undefined;
 
   constructor(conn: StreamConn, options: HttpConnectionOptions) {
     this.#conn = conn;
@@ -53,6 +55,7 @@ export class HttpConnection {
     this.#peer = { host, port, transport: options.transport };
     this.#inbox = new Inbox(conn);
     this.#outbox = new Outbox(conn);
+    this.#outbox.onFail = () => this.#leave();
   }
 
   /** Serves the connection until its end. Never rejects. */
@@ -80,6 +83,10 @@ export class HttpConnection {
   }
   close(): void {
     this.#conn.close();
+    this.#leave();
+  }
+  #leave(): void {
+    this.#client?.abort(new DOMException("The client has gone", "AbortError"));
   }
 
   // `undefined`: the client has gone, or asks nothing.
@@ -113,25 +120,28 @@ export class HttpConnection {
   async #serve(head: RequestHead): Promise<boolean> {
     const body = new IncomingBody(this.#inbox, head.body);
     if (head.waitsForContinue) body.onWanted = () => this.#outbox.send(CONTINUE);
-    const client = new AbortController();
-    let isServing = true;
-    const watch = async () => {
-      if (!await this.#inbox.fill() && isServing) client.abort(new DOMException("The client has gone", "AbortError"));
-    };
-    if (body.isDone) void watch();
-    else body.onDone = () => void watch();
+    const client = this.#client = new AbortController();
+    if (body.isDone || !mayHaveBody(head)) void this.#watch(client);
+    else body.onDone = () => void this.#watch(client);
     const response = await this.#answer(head, body, client.signal);
     const upgrade = upgradeOf(response);
     if (upgrade) {
-      isServing = false;
+      this.#client = undefined;
       await runUpgrade(upgrade, this.#conn, this.#inbox);
       return false;
     }
     const keepsAlive = head.keepsAlive && !this.#isLast && response.headers.get("connection") !== "close";
     const { signal: leaving } = client;
     const lives = await sendAnswer(response, { head, outbox: this.#outbox, keepsAlive, leaving });
-    isServing = false;
+    this.#client = undefined;
     return await this.#passOver(body) && lives;
+  }
+
+  // Also behind requests that have come already, unless they are many: then writing tells that the client has gone.
+  async #watch(client: AbortController): Promise<void> {
+    while (this.#client === client && this.#inbox.bytes.length <= MAX_HEAD_BYTES) {
+      if (!await this.#inbox.fill() && this.#client === client) return this.#leave();
+    }
   }
 
   async #answer(head: RequestHead, body: IncomingBody, signal: AbortSignal): Promise<Response> {
@@ -152,11 +162,12 @@ export class HttpConnection {
     }
   }
 
-  #requestOf({ method, target, host, headers }: RequestHead, body: IncomingBody, signal: AbortSignal): Request {
+  #requestOf(head: RequestHead, body: IncomingBody, signal: AbortSignal): Request {
+    const { method, target, host, headers } = head;
     const scheme = this.#options.transport === "tls" ? "https" : "http";
     const url = target.startsWith("/") ? `${scheme}://${host || this.#options.defaultHost}${target}` : target;
     const init = { method, headers: headers as [string, string][], signal };
-    if (body.isDone || method === "GET" || method === "HEAD") return new Request(url, init);
+    if (body.isDone || !mayHaveBody(head)) return new Request(url, init);
     return new Request(url, { ...init, body: body.stream(), duplex: "half" } as RequestInit);
   }
 
@@ -190,6 +201,11 @@ export class HttpConnection {
     }
     clearTimeout(timer);
   }
+}
+
+// Of others the web's `Request` has none, so that nobody reads it.
+function mayHaveBody({ method }: RequestHead): boolean {
+  return method !== "GET" && method !== "HEAD";
 }
 
 function refusal({ status, message }: RequestError): Response {

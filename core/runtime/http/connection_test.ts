@@ -174,6 +174,28 @@ Deno.test("PushBody learns that its client has gone, before and after its answer
   }
 });
 
+Deno.test("PushBody learns that its client has gone also behind bytes that nobody reads", async () => {
+  const extra = "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n";
+  const many = GET + "x".repeat(200_000);
+  for (const request of [GET + GET, extra, many]) {
+    for (const way of ["says so", "takes no more", "is ended"]) {
+      const body = new PushBody();
+      let closes = 0;
+      body.onClose = () => closes++;
+      const { wire, done, connection } = serve(() => new Response(body.stream));
+      wire.say(request);
+      for (let turns = 0; turns < 5; turns++) await turn();
+      if (way === "is ended") connection.close();
+      else if (way === "takes no more") wire.close();
+      else wire.say(null);
+      if (way !== "is ended" && request === many) wire.close();
+      if (body.isOpen) body.send(new Uint8Array(9));
+      await done;
+      assert.deepEqual([closes, body.isOpen], [1, false], `${way} after ${request.slice(0, 60)}`);
+    }
+  }
+});
+
 Deno.test("PushBody is a stream for whoever pulls it", async () => {
   const body = new PushBody();
   body.onDrain = () => {

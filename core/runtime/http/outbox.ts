@@ -17,6 +17,8 @@ export class Outbox {
   #hasFailed = false;
   /** All that was left has been taken, or the connection has failed. */
   onDrain: (() => void) | undefined;
+  /** The connection has failed: called before `onDrain`. */
+  onFail: (() => void) | undefined;
 
   constructor(conn: StreamConn) {
     this.#conn = conn;
@@ -99,6 +101,7 @@ export class Outbox {
     this.#leftBytes = 0;
     // Whoever reads learns of the end.
     this.#conn.close();
+    this.onFail?.();
     this.onDrain?.();
   };
 }
