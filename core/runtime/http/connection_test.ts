@@ -78,6 +78,30 @@ Deno.test("A connection passes over a body that nobody wants, up to a limit", as
   assert.equal(long.match(/HTTP\/1\.1 200/g)?.length, 1);
 });
 
+Deno.test("A body that somebody has begun to read and left does not pass for a request", async () => {
+  // As a limit on its size reads it, ahead of the handler.
+  const handler: HttpHandler = (request) => {
+    void request.body?.getReader().read().catch(() => {});
+    return new Response(request.url);
+  };
+  const head = "POST / HTTP/1.1\r\nHost: x\r\n";
+  const hidden = `0\r\n\r\n${GET.replace("/", "/hidden")}`;
+  const chunked = [`Transfer-Encoding: chunked\r\n\r\n`, `${hidden.length.toString(16)}\r\n`, hidden, "\r\n0\r\n\r\n"];
+  for (const pieces of [chunked, ["Content-Length: 3\r\n\r\n", "abc"]]) {
+    const { wire, done } = serve(handler);
+    wire.say(head);
+    for (const piece of [...pieces, LAST]) {
+      wire.say(piece);
+      await turn();
+      await turn();
+      await turn();
+    }
+    await done;
+    assert.equal(wire.text.match(/HTTP\/1\.1 200/g)?.length, 2);
+    assert.doesNotMatch(wire.text, /hidden/);
+  }
+});
+
 Deno.test("A connection says how long an answer is, or sends it in chunks, or until the end to HTTP/1.0", async () => {
   // Its end is not known when its beginning is.
   const stream = () => {
