@@ -125,6 +125,17 @@ Deno.test("A connection says how long an answer is, or sends it in chunks, or un
   assert.match(await ask(stream, "GET / HTTP/1.0\r\n\r\n"), /connection: close\r\n\r\nabc$/);
 });
 
+Deno.test("A connection answers HEAD without a body, whatever the handler gives", async () => {
+  const HEAD = GET.replace("GET", "HEAD");
+  const pushed = new PushBody();
+  let closes = 0;
+  pushed.onClose = () => closes++;
+  const answers = [new Response("abc", { status: 404 }), new Response(pushed.stream), new Response(null)];
+  const answer = await exchange(() => answers.shift()!, HEAD + HEAD + HEAD);
+  assert.match(answer, /^(HTTP\/1\.1 \d+ [^\r]+\r\n([^\r]+\r\n)*\r\n){3}$/);
+  assert.equal(closes, 1);
+});
+
 Deno.test("A body that fails is cut off, not ended", async () => {
   const failing = () =>
     new Response(
