@@ -119,7 +119,7 @@ export class HttpConnection {
   // Whether another request may follow.
   async #serve(head: RequestHead): Promise<boolean> {
     const body = new IncomingBody(this.#inbox, head.body);
-    if (head.waitsForContinue) body.onWanted = () => this.#outbox.send(CONTINUE);
+    if (head.waitsForContinue && !body.isDone) body.onWanted = () => this.#outbox.send(CONTINUE);
     const client = this.#client = new AbortController();
     if (body.isDone || !mayHaveBody(head)) void this.#watch(client);
     else body.onDone = () => void this.#watch(client);
@@ -130,7 +130,11 @@ export class HttpConnection {
       await runUpgrade(upgrade, this.#conn, this.#inbox);
       return false;
     }
-    const keepsAlive = head.keepsAlive && !this.#isLast && response.headers.get("connection") !== "close";
+    // Who was not told to go on may send the body or leave it out.
+    const isBodySure = body.onWanted === undefined;
+    body.onWanted = undefined;
+    const keepsAlive = head.keepsAlive && isBodySure && !this.#isLast &&
+      response.headers.get("connection") !== "close";
     const { signal: leaving } = client;
     const lives = await sendAnswer(response, { head, outbox: this.#outbox, keepsAlive, leaving });
     this.#client = undefined;
