@@ -26,7 +26,8 @@ export class WebSocketLink implements ServerSocket {
   #state: "connecting" | "open" | "closing" | "closed" = "connecting";
   // Closed before the connection was there.
   #early: { readonly code: number; readonly reason: string } | undefined;
-  #parts: Uint8Array[] = [];
+  // Of a message that goes on; in one array, since its fragments may be many and small.
+  #parts = new Uint8Array(0);
   #partsBytes = 0;
   #partsOpcode = 0;
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -159,12 +160,12 @@ export class WebSocketLink implements ServerSocket {
       return false;
     }
     if (opcode !== CONTINUATION) this.#partsOpcode = opcode;
-    this.#parts.push(payload);
-    this.#partsBytes += payload.length;
+    const isAlone = isLast && opcode !== CONTINUATION;
+    if (!isAlone) this.#keepPart(payload);
     if (!isLast) return true;
-    const whole = this.#parts.length === 1 ? payload : joined(this.#parts, this.#partsBytes);
+    const whole = isAlone ? payload : this.#parts.slice(0, this.#partsBytes);
     const isText = this.#partsOpcode === TEXT;
-    this.#parts = [];
+    this.#parts = new Uint8Array(0);
     this.#partsBytes = 0;
     this.#partsOpcode = 0;
     if (this.#state !== "open") return true;
@@ -178,18 +179,19 @@ export class WebSocketLink implements ServerSocket {
     this.onMessage?.(message);
     return true;
   }
+
+  #keepPart(payload: Uint8Array): void {
+    const total = this.#partsBytes + payload.length;
+    if (total > this.#parts.length) {
+      const larger = new Uint8Array(Math.max(total, this.#partsBytes * 2));
+      larger.set(this.#parts);
+      this.#parts = larger;
+    }
+    this.#parts.set(payload, this.#partsBytes);
+    this.#partsBytes = total;
+  }
 }
 
 function unmask(payload: Uint8Array, mask: Uint8Array): void {
   for (let i = 0; i < payload.length; i++) payload[i]! ^= mask[i & 3]!;
-}
-
-function joined(parts: readonly Uint8Array[], total: number): Uint8Array {
-  const all = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

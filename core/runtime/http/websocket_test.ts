@@ -100,6 +100,26 @@ Deno.test("A message whose fragments never end is refused", async () => {
   assert.equal(closeCodeOf(wire), 1009);
 });
 
+Deno.test("A message of very many empty fragments takes no memory", async () => {
+  const { wire, messages, done } = open();
+  const empty = frame(CONTINUATION, new Uint8Array(0), { isLast: false });
+  const piece = new Uint8Array(empty.length * 10_000);
+  for (let at = 0; at < piece.length; at += empty.length) piece.set(empty, at);
+  wire.say(frame(TEXT, bytesOf("a"), { isLast: false }));
+  await turn();
+  const before = Deno.memoryUsage().heapUsed;
+  for (let i = 0; i < 100; i++) {
+    wire.say(piece);
+    await turn();
+  }
+  const grownMb = (Deno.memoryUsage().heapUsed - before) >> 20;
+  assert.ok(grownMb < 50, `${grownMb} MB`);
+  wire.say(frame(CONTINUATION, bytesOf("b")));
+  wire.say(null);
+  await done;
+  assert.deepEqual(messages, ["ab"]);
+});
+
 Deno.test("A client that pings without reading is not answered without end", async () => {
   const { wire, link, done } = open();
   wire.block();
