@@ -31,6 +31,8 @@ export class WebSocketLink implements ServerSocket {
   #partsBytes = 0;
   #partsOpcode = 0;
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
+  // The other side has said good-bye: what it sends then is nothing.
+  #isLeft = false;
   /** What the other side closed with; 1006 when it did not. */
   closeCode = 1006;
   onOpen: (() => void) | undefined;
@@ -113,6 +115,7 @@ export class WebSocketLink implements ServerSocket {
   // Takes the frame at the front; answers its size, 0 when it is not all there.
   #readFrame(inbox: Inbox): number {
     const { bytes } = inbox;
+    if (this.#isLeft) return bytes.length;
     if (bytes.length < 2 || this.#state === "closed") return 0;
     const [first, second] = [bytes[0]!, bytes[1]!];
     const isMasked = (second & 0x80) !== 0;
@@ -147,6 +150,7 @@ export class WebSocketLink implements ServerSocket {
     // Who asks faster than it reads is not answered each time (RFC 6455 §5.5.3).
     if (opcode === PING && this.#state === "open" && this.bufferedAmount === 0) this.#write(PONG, payload);
     if (opcode !== CLOSE) return;
+    this.#isLeft = true;
     this.closeCode = payload.length >= 2 ? payload[0]! << 8 | payload[1]! : 1005;
     if (this.#state === "open") this.#sayGoodBye(this.closeCode, "");
     // A server ends the connection, a client waits for it to do so (RFC 6455 §7.1.1).

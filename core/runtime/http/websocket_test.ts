@@ -140,6 +140,18 @@ Deno.test("A client that says good-bye is answered with its code, and the connec
   assert.throws(() => link.send("late"), TypeError);
 });
 
+Deno.test("A client that says good-bye again and again is left once", { sanitizeOps: true }, async () => {
+  const { wire, link, done } = open();
+  wire.block();
+  link.send("not taken yet");
+  for (let i = 0; i < 3; i++) wire.say(frame(CLOSE, new Uint8Array([3, 0xe8])));
+  for (let i = 0; i < 5; i++) await turn();
+  wire.release();
+  // A timer that is left behind fails the test.
+  await done;
+  assert.ok(wire.isClosed);
+});
+
 Deno.test("Any bytes end a WebSocket or are messages", async () => {
   await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (noise) => {
     const { wire, done } = open();
