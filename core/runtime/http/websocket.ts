@@ -30,6 +30,9 @@ export class WebSocketLink implements ServerSocket {
   #parts = new Uint8Array(0);
   #partsBytes = 0;
   #partsOpcode = 0;
+  // The last ping that came while something was left to send: who asks faster than it reads is not answered each time
+  // (RFC 6455 §5.5.3).
+  #ping: Uint8Array | undefined;
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
   // The other side has said good-bye: what it sends then is nothing.
   #isLeft = false;
@@ -48,7 +51,7 @@ export class WebSocketLink implements ServerSocket {
   async run(conn: StreamConn, inbox: Inbox): Promise<void> {
     this.#conn = conn;
     this.#outbox = new Outbox(conn);
-    this.#outbox.onDrain = () => this.onDrain?.();
+    this.#outbox.onDrain = () => this.#onDrained();
     this.#state = "open";
     if (this.#early) this.close(this.#early.code, this.#early.reason);
     else this.onOpen?.();
@@ -147,14 +150,26 @@ export class WebSocketLink implements ServerSocket {
   }
 
   #onControl(opcode: number, payload: Uint8Array): void {
-    // Who asks faster than it reads is not answered each time (RFC 6455 §5.5.3).
-    if (opcode === PING && this.#state === "open" && this.bufferedAmount === 0) this.#write(PONG, payload);
+    if (opcode === PING) this.#onPing(payload);
     if (opcode !== CLOSE) return;
     this.#isLeft = true;
     this.closeCode = payload.length >= 2 ? payload[0]! << 8 | payload[1]! : 1005;
     if (this.#state === "open") this.#sayGoodBye(this.closeCode, "");
     // A server ends the connection, a client waits for it to do so (RFC 6455 §7.1.1).
     if (this.#side === "server") this.#outbox!.drained().then(() => this.end());
+  }
+
+  #onPing(payload: Uint8Array): void {
+    if (this.#state !== "open") return;
+    if (this.bufferedAmount === 0) this.#write(PONG, payload);
+    else this.#ping = payload;
+  }
+
+  #onDrained(): void {
+    const ping = this.#ping;
+    this.#ping = undefined;
+    if (ping) this.#onPing(ping);
+    this.onDrain?.();
   }
 
   // Whether it could be taken.

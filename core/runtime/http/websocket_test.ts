@@ -126,6 +126,12 @@ Deno.test("A client that pings without reading is not answered without end", asy
   for (let i = 0; i < 1000; i++) wire.say(frame(PING, new Uint8Array(125)));
   for (let i = 0; i < 20; i++) await turn();
   assert.ok(link.bufferedAmount <= 127, `${link.bufferedAmount} bytes`);
+  // The last one is answered, as soon as the client takes something.
+  wire.say(frame(PING, bytesOf("still there?")));
+  await turn();
+  wire.release();
+  await turn();
+  assert.match(wire.text, /still there\?$/);
   wire.say(null);
   await done;
 });
