@@ -8,6 +8,8 @@ const BINARY = 2;
 const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
+/** Stands for a good-bye that gives no code. */
+const NO_CODE = 1005;
 
 /** Nobody sends us media over a WebSocket. */
 const MAX_MESSAGE_BYTES = 1 << 20;
@@ -93,7 +95,7 @@ export class WebSocketLink implements ServerSocket {
     payload[0] = code >> 8;
     payload[1] = code;
     const { written } = encoder.encodeInto(reason, payload.subarray(2));
-    this.#write(CLOSE, payload.subarray(0, code === 1005 ? 0 : 2 + written));
+    this.#write(CLOSE, payload.subarray(0, code === NO_CODE ? 0 : 2 + written));
     this.#state = "closing";
     this.#closeTimer = setTimeout(() => this.end(), CLOSE_MS);
   }
@@ -153,8 +155,10 @@ export class WebSocketLink implements ServerSocket {
     if (opcode === PING) this.#onPing(payload);
     if (opcode !== CLOSE) return;
     this.#isLeft = true;
-    this.closeCode = payload.length >= 2 ? payload[0]! << 8 | payload[1]! : 1005;
-    if (this.#state === "open") this.#sayGoodBye(this.closeCode, "");
+    const code = payload.length === 0 ? NO_CODE : payload[0]! << 8 | (payload[1] ?? 0);
+    const isSound = payload.length === 0 || (payload.length > 1 && mayBeSent(code));
+    if (isSound) this.closeCode = code;
+    if (this.#state === "open") this.#sayGoodBye(isSound ? code : 1002, "");
     // A server ends the connection, a client waits for it to do so (RFC 6455 §7.1.1).
     if (this.#side === "server") this.#outbox!.drained().then(() => this.end());
   }
@@ -209,6 +213,11 @@ export class WebSocketLink implements ServerSocket {
     this.#parts.set(payload, this.#partsBytes);
     this.#partsBytes = total;
   }
+}
+
+// Some codes only say what happened, or nothing yet (RFC 6455 §7.4).
+function mayBeSent(code: number): boolean {
+  return (code >= 1000 && code < 1015 && ![1004, NO_CODE, 1006].includes(code)) || (code >= 3000 && code < 5000);
 }
 
 function unmask(payload: Uint8Array, mask: Uint8Array): void {

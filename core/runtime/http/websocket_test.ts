@@ -79,6 +79,8 @@ Deno.test("A WebSocket closes with a reason when a frame is not allowed, and lis
     ["a ping in parts", frame(PING, bytesOf("a"), { isLast: false }), 1002],
     ["a ping that is too long", frame(PING, new Uint8Array(126)), 1002],
     ["a length beyond all bounds", new Uint8Array([0x82, 0xff, ...big]), 1009],
+    ["a good-bye with half a code", frame(CLOSE, new Uint8Array([13])), 1002],
+    ["a good-bye with a code that nobody sends", frame(CLOSE, new Uint8Array([3, 0xee])), 1002],
     ["text that is none", frame(TEXT, new Uint8Array([0xc3, 0x28])), 1007],
   ];
   for (const [what, bytes, code] of refused) {
