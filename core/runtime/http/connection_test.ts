@@ -156,7 +156,8 @@ Deno.test("A connection refuses what is no request, in one answer", async () => 
   const answers: readonly (readonly [request: string, expected: RegExp])[] = [
     ["nonsense\r\n\r\n", /^HTTP\/1\.1 400 Bad Request\r\n.*Cannot read the request line\n$/s],
     [`GET / HTTP/1.1\r\nHost: x\r\nA: ${"a".repeat(70_000)}`, /^HTTP\/1\.1 431 .*too long\n$/s],
-    ["GET / HTTP/1.1\r\nHost: a b\r\n\r\n", /^HTTP\/1\.1 400 .*address or method\n$/s],
+    ["GET / HTTP/1.1\r\nHost: a b\r\n\r\n", /^HTTP\/1\.1 400 .*header Host\n$/s],
+    ["GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n", /^HTTP\/1\.1 400 .*address or method\n$/s],
     ["CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", /^HTTP\/1\.1 400 /],
   ];
   for (const [request, expected] of answers) {

@@ -32,6 +32,8 @@ const CR = 13;
 const LF = 10;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+// A name or an address, and a port: what else stands here would move into the path or a login of the whole address.
+const HOST = /^(?:\[[0-9A-Za-z:.%~_-]+\]|[0-9A-Za-z.~_!$&'()*+,;=%-]*)(?::\d*)?$/;
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
 
 /** Where the head at the start of `bytes` ends, its empty line included; -1: not yet. */
@@ -51,6 +53,7 @@ export function parseHead(bytes: Uint8Array): RequestHead {
   if (headers.length > MAX_HEADERS) throw new RequestError(431, `Cannot take more than ${MAX_HEADERS} headers`);
   const host = single(headers, "host");
   if (host === undefined && isCurrent) throw new RequestError(400, "Header Host is missing");
+  if (host !== undefined && !HOST.test(host)) throw new RequestError(400, "Cannot read header Host");
   const connection = listOf(headers, "connection");
   return {
     method,
