@@ -61,7 +61,7 @@ export function parseHead(bytes: Uint8Array): RequestHead {
     isCurrent,
     headers,
     host,
-    body: bodyOf(headers),
+    body: bodyOf(headers, isCurrent),
     keepsAlive: isCurrent ? !connection.includes("close") : connection.includes("keep-alive"),
     waitsForContinue: isCurrent && listOf(headers, "expect").includes("100-continue"),
   };
@@ -87,13 +87,16 @@ function headerOf(line: string): [name: string, value: string] {
   return [name.toLowerCase(), value];
 }
 
-function bodyOf(headers: RequestHead["headers"]): number | "chunked" {
-  const codings = listOf(headers, "transfer-encoding");
+function bodyOf(headers: RequestHead["headers"], isCurrent: boolean): number | "chunked" {
+  const codings = valuesOf(headers, "transfer-encoding");
   const lengths = new Set(valuesOf(headers, "content-length").flatMap((value) => value.split(",").map(trimmed)));
   if (codings.length > 0) {
     // Who believes which of the two is how requests are smuggled past a proxy (RFC 9112 §6.1).
     if (lengths.size > 0) throw new RequestError(400, "Headers Content-Length and Transfer-Encoding contradict");
-    if (codings.join() !== "chunked") throw new RequestError(501, `Cannot read transfer encoding "${codings.join()}"`);
+    if (!isCurrent) throw new RequestError(400, "Header Transfer-Encoding is not of HTTP/1.0");
+    // Also as an empty header, or in a list of one: who reads that otherwise sees another body.
+    const coding = codings.join();
+    if (coding.toLowerCase() !== "chunked") throw new RequestError(501, `Cannot read transfer encoding "${coding}"`);
     return "chunked";
   }
   const [length = "0"] = lengths;
