@@ -99,13 +99,13 @@ export class HttpConnection {
         clearTimeout(timer);
         timer = setTimeout(() => this.#conn.close(), HEAD_MS);
       }
-      // An empty line before a request is none (RFC 9112 §2.2).
-      while (this.#inbox.bytes[0] === CR || this.#inbox.bytes[0] === LF) this.#inbox.skip(1);
+      this.#skipEmptyLines();
       let end = endOfHead(this.#inbox.bytes);
       while (end < 0) {
         const seen = this.#inbox.bytes.length;
         if (seen > MAX_HEAD_BYTES) throw new RequestError(431, "Request head is too long");
         if (!await this.#inbox.fill()) return undefined;
+        if (seen === 0) this.#skipEmptyLines();
         end = endOfHead(this.#inbox.bytes, Math.max(0, seen - 3));
       }
       const head = parseHead(this.#inbox.bytes.subarray(0, end));
@@ -114,6 +114,11 @@ export class HttpConnection {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  // Before a request they are none (RFC 9112 §2.2).
+  #skipEmptyLines(): void {
+    while (this.#inbox.bytes[0] === CR || this.#inbox.bytes[0] === LF) this.#inbox.skip(1);
   }
 
   // Whether another request may follow.

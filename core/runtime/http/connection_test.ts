@@ -37,7 +37,7 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 Deno.test("A connection answers one request after the other, also when they come at once and in pieces", async () => {
   const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
-  const all = GET + post + GET;
+  const all = `\r\n\r\n${GET}${post}\r\n${GET}`;
   const expected = await exchange(echo, all);
   assert.equal(expected.match(/HTTP\/1\.1 200 OK/g)?.length, 3);
   assert.match(expected, /GET HTTP.*POST abcHTTP.*GET $/s);
