@@ -174,6 +174,7 @@ export class HttpConnection {
   #requestOf(head: RequestHead, body: IncomingBody, signal: AbortSignal): Request {
     const { method, target, host, headers } = head;
     const scheme = this.#options.transport === "tls" ? "https" : "http";
+    if (!/^(\/|https?:\/\/)/i.test(target)) throw new TypeError("Address is not of HTTP");
     const url = target.startsWith("/") ? `${scheme}://${host || this.#options.defaultHost}${target}` : target;
     const init = { method, headers: headers as [string, string][], signal };
     if (body.isDone || !mayHaveBody(head)) return new Request(url, init);

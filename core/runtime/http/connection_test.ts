@@ -159,6 +159,7 @@ Deno.test("A connection refuses what is no request, in one answer", async () => 
     ["GET / HTTP/1.1\r\nHost: a b\r\n\r\n", /^HTTP\/1\.1 400 .*header Host\n$/s],
     ["GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n", /^HTTP\/1\.1 400 .*address or method\n$/s],
     ["CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", /^HTTP\/1\.1 400 /],
+    ["GET file:///api HTTP/1.1\r\nHost: x\r\n\r\n", /^HTTP\/1\.1 400 /],
   ];
   for (const [request, expected] of answers) {
     const answer = await exchange(echo, request, GET);
