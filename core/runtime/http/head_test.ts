@@ -35,7 +35,9 @@ Deno.test("parseHead() reads method, target, headers and what follows from them"
 });
 
 Deno.test("parseHead() takes every host that clients name", () => {
-  for (const host of ["", "cam:1984", "10.0.0.1", "[fe80::1%25eth0]:80", "[::ffff:1.2.3.4]", "a_b-c.lan.", "xn--nxa.gr:"]) {
+  for (
+    const host of ["", "cam:1984", "10.0.0.1", "[fe80::1%25eth0]:80", "[::ffff:1.2.3.4]", "a_b-c.lan.", "xn--nxa.gr:"]
+  ) {
     assert.equal(parse(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`).host, host);
   }
 });
