@@ -133,6 +133,10 @@ export abstract class Outlet {
   protected stopWaiting(): void {
     this.#waitsSinceMs = 0;
   }
+  /** The peer took something, but not all. */
+  protected restartWaiting(nowMs: number): void {
+    if (this.#waitsSinceMs !== 0) this.#waitsSinceMs = nowMs;
+  }
 
   checkStall(nowMs: number): void {
     if (this.#waitsSinceMs === 0) return;
@@ -239,6 +243,8 @@ export class StreamOutlet extends Outlet {
 export class SinkOutlet extends Outlet {
   readonly #sink: ByteSink;
   readonly #beforeSend: () => void;
+  // When it was looked at last.
+  #leftBytes = 0;
 
   constructor(sink: ByteSink, options: OutletOptions) {
     super(options);
@@ -264,6 +270,13 @@ export class SinkOutlet extends Outlet {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  override checkStall(nowMs: number): void {
+    const left = this.#sink.bufferedAmount;
+    if (left < this.#leftBytes) this.restartWaiting(nowMs);
+    this.#leftBytes = left;
+    super.checkStall(nowMs);
   }
 
   #isReady(): boolean {

@@ -177,7 +177,16 @@ function withoutDelay(Conn: new (conn: Deno.Conn) => StreamConn): (conn: Deno.Co
 function listening(listener: Deno.Listener, connOf: (conn: Deno.Conn) => StreamConn): StreamListener {
   return {
     address: address(listener.addr),
-    accept: async () => connOf(await listener.accept()),
+    async accept() {
+      for (;;) {
+        try {
+          return connOf(await listener.accept());
+        } catch (error) {
+          // A client that has gone again already: the next one is behind it.
+          if (!(error instanceof Deno.errors.NotConnected)) throw error;
+        }
+      }
+    },
     close() {
       try {
         listener.close();

@@ -33,6 +33,8 @@ export async function streamToSocket(
   if (socket.signal.aborted || !socket.socket.isOpen) return viewer[Symbol.dispose]();
   outlets.get(socket)?.end("another request took its place");
   socket.send("mse", viewer.mime);
+  // One that takes none of its messages is closed for that.
+  if (!socket.socket.isOpen) return viewer[Symbol.dispose]();
   if (!isStills) socket.socket.send(viewer.initSegment);
   const outlet = new SinkOutlet(socket.socket, {
     reader: viewer.reader,

@@ -101,3 +101,12 @@ Deno.test("streamToSocket() closes the socket with the reason when the stream le
   assert.equal(socket.socket.closeReason, "the stream was removed");
   assert.equal(stream.consumers.length, 0);
 });
+
+Deno.test("streamToSocket() lets the stream go when the socket is closed over its first message", async () => {
+  const stream = new TestStream();
+  stream.feed(2, { isKeyframe: true });
+  using socket = new TestSocket();
+  socket.send = () => socket.socket.close();
+  await streamToSocket(stream, socket, MSE, "mse");
+  assert.equal(stream.consumers.length, 0);
+});

@@ -121,6 +121,7 @@ class TestWire implements ServerSocket {
 
   // A socket copies at once: the sender uses its bytes again.
   send(message: string | Uint8Array): void {
+    if (!this.isOpen) throw new TypeError("WebSocket is not open");
     this.sent.push(typeof message === "string" ? message : message.slice());
   }
   close(_code?: number, reason?: string): void {

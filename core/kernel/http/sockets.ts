@@ -70,8 +70,16 @@ export class ApiSockets {
   readonly serve = (request: RouteRequest): Response => {
     const { access } = this.#options;
     const { headers } = request.request;
-    if (headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    const isUpgrade = headers.get("upgrade")?.toLowerCase() === "websocket" &&
+      /\bupgrade\b/i.test(headers.get("connection") ?? "");
+    if (request.request.method !== "GET" || !isUpgrade || !headers.get("sec-websocket-key")) {
       return textResponse(400, "Expected a WebSocket upgrade", { upgrade: "websocket" });
+    }
+    if (headers.get("sec-websocket-version") !== "13") {
+      return textResponse(426, "Expected version 13 of WebSocket", {
+        upgrade: "websocket",
+        "sec-websocket-version": "13",
+      });
     }
     const origin = headers.get("origin");
     const host = headers.get("host") ?? request.url.host;

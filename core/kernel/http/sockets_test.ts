@@ -30,6 +30,13 @@ class FakeSocket implements ServerSocket {
   }
 }
 
+const UPGRADE = {
+  connection: "keep-alive, Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+  "sec-websocket-version": "13",
+};
+
 function setUp(settings: Partial<AccessSettings> = {}) {
   const socket = new FakeSocket();
   const sockets = new ApiSockets({
@@ -44,7 +51,7 @@ function setUp(settings: Partial<AccessSettings> = {}) {
     principal: Principal = adminPrincipal("a", false),
   ) => {
     const request = new Request(`http://cam:1984/api/ws?${query}`, {
-      headers: { upgrade: "websocket", host: "cam:1984", ...headers },
+      headers: { ...UPGRADE, host: "cam:1984", ...headers },
     });
     const url = new URL(request.url);
     const peer = { host: "10.0.0.1", port: 1, transport: "tcp" } as const;
@@ -175,6 +182,14 @@ Deno.test("ApiSockets lets pages of other sites in only where any origin may ask
   const peer = { host: "10.0.0.1", port: 1, transport: "tcp" } as const;
   const plain = { request, url, query: url.searchParams, principal: adminPrincipal("a", false), peer, remoteAddr: "" };
   assert.equal(sockets.serve(plain).status, 400);
+});
+
+Deno.test("ApiSockets refuses what is no upgrade that it can answer", () => {
+  const { connect } = setUp();
+  assert.equal(connect("", { "sec-websocket-key": "" }).status, 400);
+  assert.equal(connect("", { connection: "close" }).status, 400);
+  const older = connect("", { "sec-websocket-version": "8" });
+  assert.deepEqual([older.status, older.headers.get("sec-websocket-version")], [426, "13"]);
 });
 
 Deno.test("ApiSockets names both plugins that claim a message", () => {

@@ -29,6 +29,7 @@ const REASONS: Readonly<Record<number, string>> = {
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
+  426: "Upgrade Required",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
@@ -53,7 +54,9 @@ export interface AnswerOptions {
 export async function sendAnswer(response: Response, options: AnswerOptions): Promise<boolean> {
   const { body } = response;
   try {
-    if (!body) return await sendWithout(response, options);
+    // What asks for the head alone takes a body for the next answer.
+    if (options.head.method === "HEAD") void body?.cancel().catch(() => {});
+    if (!body || options.head.method === "HEAD") return await sendWithout(response, options);
     const pushed = PushBody.of(body);
     return pushed ? await sendPushed(response, pushed, options) : await sendPulled(response, body.getReader(), options);
   } catch {

@@ -13,6 +13,8 @@ export class IncomingBody {
   #left: number;
   #isFirstChunk = true;
   #isDone: boolean;
+  // The call before.
+  #reading: Promise<unknown> = Promise.resolve();
   /** Why it could not be read to its end. */
   failure: RequestError | undefined;
   /** Called before the first bytes are waited for. */
@@ -42,17 +44,21 @@ export class IncomingBody {
     }, { highWaterMark: 0 });
   }
 
-  /** Some bytes; `undefined` at the end. Rejects with a `RequestError` when it does not come to one. */
-  async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    try {
-      return await this.#read();
-    } catch (error) {
+  /**
+   * Some bytes; `undefined` at the end. Rejects with a `RequestError` when it does not come to one. One call after the other:
+   * two at a time would take what is in a chunk for the size of the next.
+   */
+  read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const next = this.#reading.then(() => this.#read());
+    this.#reading = next.catch((error) => {
       if (error instanceof RequestError) this.failure = error;
-      throw error;
-    }
+    });
+    return next;
   }
 
   async #read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    // Where it goes on is not known.
+    if (this.failure) throw this.failure;
     this.onWanted?.();
     this.onWanted = undefined;
     if (!this.#isDone && this.#left < 0) await this.#beginChunk();

@@ -45,6 +45,8 @@ export class HttpConnection {
   readonly #outbox: Outbox;
   #isBusy = false;
   #isLast = false;
+  // Of the request that is answered: aborts when nobody takes the answer any more.
+  #client: AbortController | undefined;
 
   constructor(conn: StreamConn, options: HttpConnectionOptions) {
     this.#conn = conn;
@@ -53,6 +55,7 @@ export class HttpConnection {
     this.#peer = { host, port, transport: options.transport };
     this.#inbox = new Inbox(conn);
     this.#outbox = new Outbox(conn);
+    this.#outbox.onFail = () => this.#leave();
   }
 
   /** Serves the connection until its end. Never rejects. */
@@ -80,6 +83,10 @@ export class HttpConnection {
   }
   close(): void {
     this.#conn.close();
+    this.#leave();
+  }
+  #leave(): void {
+    this.#client?.abort(new DOMException("The client has gone", "AbortError"));
   }
 
   // `undefined`: the client has gone, or asks nothing.
@@ -92,13 +99,13 @@ export class HttpConnection {
         clearTimeout(timer);
         timer = setTimeout(() => this.#conn.close(), HEAD_MS);
       }
-      // An empty line before a request is none (RFC 9112 §2.2).
-      while (this.#inbox.bytes[0] === CR || this.#inbox.bytes[0] === LF) this.#inbox.skip(1);
+      this.#skipEmptyLines();
       let end = endOfHead(this.#inbox.bytes);
       while (end < 0) {
         const seen = this.#inbox.bytes.length;
         if (seen > MAX_HEAD_BYTES) throw new RequestError(431, "Request head is too long");
         if (!await this.#inbox.fill()) return undefined;
+        if (seen === 0) this.#skipEmptyLines();
         end = endOfHead(this.#inbox.bytes, Math.max(0, seen - 3));
       }
       const head = parseHead(this.#inbox.bytes.subarray(0, end));
@@ -109,29 +116,41 @@ export class HttpConnection {
     }
   }
 
+  // Before a request they are none (RFC 9112 §2.2).
+  #skipEmptyLines(): void {
+    while (this.#inbox.bytes[0] === CR || this.#inbox.bytes[0] === LF) this.#inbox.skip(1);
+  }
+
   // Whether another request may follow.
   async #serve(head: RequestHead): Promise<boolean> {
     const body = new IncomingBody(this.#inbox, head.body);
-    if (head.waitsForContinue) body.onWanted = () => this.#outbox.send(CONTINUE);
-    const client = new AbortController();
-    let isServing = true;
-    const watch = async () => {
-      if (!await this.#inbox.fill() && isServing) client.abort(new DOMException("The client has gone", "AbortError"));
-    };
-    if (body.isDone) void watch();
-    else body.onDone = () => void watch();
+    if (head.waitsForContinue && !body.isDone) body.onWanted = () => this.#outbox.send(CONTINUE);
+    const client = this.#client = new AbortController();
+    if (body.isDone || !mayHaveBody(head)) void this.#watch(client);
+    else body.onDone = () => void this.#watch(client);
     const response = await this.#answer(head, body, client.signal);
     const upgrade = upgradeOf(response);
     if (upgrade) {
-      isServing = false;
+      this.#client = undefined;
       await runUpgrade(upgrade, this.#conn, this.#inbox);
       return false;
     }
-    const keepsAlive = head.keepsAlive && !this.#isLast && response.headers.get("connection") !== "close";
+    // Who was not told to go on may send the body or leave it out.
+    const isBodySure = body.onWanted === undefined;
+    body.onWanted = undefined;
+    const keepsAlive = head.keepsAlive && isBodySure && !this.#isLast &&
+      response.headers.get("connection") !== "close";
     const { signal: leaving } = client;
     const lives = await sendAnswer(response, { head, outbox: this.#outbox, keepsAlive, leaving });
-    isServing = false;
+    this.#client = undefined;
     return await this.#passOver(body) && lives;
+  }
+
+  // Also behind requests that have come already, unless they are many: then writing tells that the client has gone.
+  async #watch(client: AbortController): Promise<void> {
+    while (this.#client === client && this.#inbox.bytes.length <= MAX_HEAD_BYTES) {
+      if (!await this.#inbox.fill() && this.#client === client) return this.#leave();
+    }
   }
 
   async #answer(head: RequestHead, body: IncomingBody, signal: AbortSignal): Promise<Response> {
@@ -152,11 +171,13 @@ export class HttpConnection {
     }
   }
 
-  #requestOf({ method, target, host, headers }: RequestHead, body: IncomingBody, signal: AbortSignal): Request {
+  #requestOf(head: RequestHead, body: IncomingBody, signal: AbortSignal): Request {
+    const { method, target, host, headers } = head;
     const scheme = this.#options.transport === "tls" ? "https" : "http";
+    if (!/^(\/|https?:\/\/)/i.test(target)) throw new TypeError("Address is not of HTTP");
     const url = target.startsWith("/") ? `${scheme}://${host || this.#options.defaultHost}${target}` : target;
     const init = { method, headers: headers as [string, string][], signal };
-    if (body.isDone || method === "GET" || method === "HEAD") return new Request(url, init);
+    if (body.isDone || !mayHaveBody(head)) return new Request(url, init);
     return new Request(url, { ...init, body: body.stream(), duplex: "half" } as RequestInit);
   }
 
@@ -190,6 +211,11 @@ export class HttpConnection {
     }
     clearTimeout(timer);
   }
+}
+
+// Of others the web's `Request` has none, so that nobody reads it.
+function mayHaveBody({ method }: RequestHead): boolean {
+  return method !== "GET" && method !== "HEAD";
 }
 
 function refusal({ status, message }: RequestError): Response {

@@ -32,6 +32,8 @@ const CR = 13;
 const LF = 10;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+// A name or an address, and a port: what else stands here would move into the path or a login of the whole address.
+const HOST = /^(?:\[[0-9A-Za-z:.%~_-]+\]|[0-9A-Za-z.~_!$&'()*+,;=%-]*)(?::\d*)?$/;
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
 
 /** Where the head at the start of `bytes` ends, its empty line included; -1: not yet. */
@@ -51,6 +53,7 @@ export function parseHead(bytes: Uint8Array): RequestHead {
   if (headers.length > MAX_HEADERS) throw new RequestError(431, `Cannot take more than ${MAX_HEADERS} headers`);
   const host = single(headers, "host");
   if (host === undefined && isCurrent) throw new RequestError(400, "Header Host is missing");
+  if (host !== undefined && !HOST.test(host)) throw new RequestError(400, "Cannot read header Host");
   const connection = listOf(headers, "connection");
   return {
     method,
@@ -58,7 +61,7 @@ export function parseHead(bytes: Uint8Array): RequestHead {
     isCurrent,
     headers,
     host,
-    body: bodyOf(headers),
+    body: bodyOf(headers, isCurrent),
     keepsAlive: isCurrent ? !connection.includes("close") : connection.includes("keep-alive"),
     waitsForContinue: isCurrent && listOf(headers, "expect").includes("100-continue"),
   };
@@ -78,19 +81,22 @@ function requestLine(line: string): Pick<RequestHead, "method" | "target" | "isC
 function headerOf(line: string): [name: string, value: string] {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(0, colon));
-  const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
+  const value = trimmed(line.slice(colon + 1));
   // A space before the colon, or a line that goes on, may be read otherwise by a proxy: both are refused.
   if (!TOKEN.test(name) || !VALUE.test(value)) throw new RequestError(400, "Cannot read a header line");
   return [name.toLowerCase(), value];
 }
 
-function bodyOf(headers: RequestHead["headers"]): number | "chunked" {
-  const codings = listOf(headers, "transfer-encoding");
-  const lengths = new Set(valuesOf(headers, "content-length").flatMap((value) => value.split(/\s*,\s*/)));
+function bodyOf(headers: RequestHead["headers"], isCurrent: boolean): number | "chunked" {
+  const codings = valuesOf(headers, "transfer-encoding");
+  const lengths = new Set(valuesOf(headers, "content-length").flatMap((value) => value.split(",").map(trimmed)));
   if (codings.length > 0) {
     // Who believes which of the two is how requests are smuggled past a proxy (RFC 9112 §6.1).
     if (lengths.size > 0) throw new RequestError(400, "Headers Content-Length and Transfer-Encoding contradict");
-    if (codings.join() !== "chunked") throw new RequestError(501, `Cannot read transfer encoding "${codings.join()}"`);
+    if (!isCurrent) throw new RequestError(400, "Header Transfer-Encoding is not of HTTP/1.0");
+    // Also as an empty header, or in a list of one: who reads that otherwise sees another body.
+    const coding = codings.join();
+    if (coding.toLowerCase() !== "chunked") throw new RequestError(501, `Cannot read transfer encoding "${coding}"`);
     return "chunked";
   }
   const [length = "0"] = lengths;
@@ -103,8 +109,17 @@ function valuesOf(headers: RequestHead["headers"], name: string): string[] {
 }
 
 function listOf(headers: RequestHead["headers"], name: string): string[] {
-  return valuesOf(headers, name).flatMap((value) => value.toLowerCase().split(",")).map((one) => one.trim())
+  return valuesOf(headers, name).flatMap((value) => value.toLowerCase().split(",")).map(trimmed)
     .filter((one) => one !== "");
+}
+
+// What HTTP has for white space, each looked at once: a regular expression tries anew at every one of many in a row.
+function trimmed(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (text[start] === " " || text[start] === "\t") start++;
+  while (end > start && (text[end - 1] === " " || text[end - 1] === "\t")) end--;
+  return text.slice(start, end);
 }
 
 function single(headers: RequestHead["headers"], name: string): string | undefined {

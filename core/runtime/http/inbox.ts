@@ -2,6 +2,8 @@ import type { StreamConn } from "../types.ts";
 
 const FIRST_BYTES = 2 << 10;
 const MAX_READ_BYTES = 64 << 10;
+/** What may be read before everybody else has had a turn: a read that finds some bytes need not wait for one. */
+const TURN_BYTES = 256 << 10;
 
 /** What came over a connection and was not taken yet. One read at a time, which may go on while nobody waits for it. */
 export class Inbox {
@@ -11,6 +13,7 @@ export class Inbox {
   #end = 0;
   #reading: Promise<boolean> | undefined;
   #hasEnded = false;
+  #bytesInTurn = 0;
 
   /** `head` came already. */
   constructor(conn: StreamConn, head: Uint8Array = new Uint8Array(0)) {
@@ -37,16 +40,23 @@ export class Inbox {
 
   async #read(): Promise<boolean> {
     if (this.#hasEnded) return false;
+    if (this.#bytesInTurn >= TURN_BYTES) await this.#giveTurn();
     this.#makeRoom();
     try {
       const count = await this.#conn.read(this.#buffer.subarray(this.#end));
       if (count === null) this.#hasEnded = true;
       else this.#end += count;
+      this.#bytesInTurn += count ?? 0;
     } catch {
       this.#hasEnded = true;
     }
     this.#reading = undefined;
     return !this.#hasEnded;
+  }
+
+  #giveTurn(): Promise<void> {
+    this.#bytesInTurn = 0;
+    return new Promise((resolve) => setTimeout(resolve, 0));
   }
 
   // A buffer that was filled is too small for what comes: the next is larger.

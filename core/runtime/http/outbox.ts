@@ -1,10 +1,12 @@
 import type { StreamConn } from "../types.ts";
 
-/** What is sent is put together in here, all in the same place, and leaves it within the call as a rule. */
-const SCRATCH_BYTES = 128 << 10;
 /** A client that is waited for and takes nothing for so long has its connection closed. */
 const STALL_MS = 15_000;
 
+/**
+ * What is sent is put together in here, all in the same place, and leaves it within the call as a rule. Where it does not,
+ * the next begins as small as what it is for: a large one for each frame would be most of the work.
+ */
 let scratch = new Uint8Array(0);
 
 /** Sends bytes over a connection: within the call where the system takes them, else as soon as it does. */
@@ -17,6 +19,8 @@ export class Outbox {
   #hasFailed = false;
   /** All that was left has been taken, or the connection has failed. */
   onDrain: (() => void) | undefined;
+  /** The connection has failed: called before `onDrain`. */
+  onFail: (() => void) | undefined;
 
   constructor(conn: StreamConn) {
     this.#conn = conn;
@@ -34,7 +38,7 @@ export class Outbox {
 
   /** A place for so many bytes, to be filled and given to `commit` before anything else is sent. */
   reserve(count: number): Uint8Array {
-    if (scratch.length < count) scratch = new Uint8Array(Math.max(SCRATCH_BYTES, count));
+    if (scratch.length < count) scratch = new Uint8Array(Math.max(scratch.length * 2, count));
     return scratch.subarray(0, count);
   }
 
@@ -99,6 +103,7 @@ export class Outbox {
     this.#leftBytes = 0;
     // Whoever reads learns of the end.
     this.#conn.close();
+    this.onFail?.();
     this.onDrain?.();
   };
 }

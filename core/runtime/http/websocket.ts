@@ -8,6 +8,8 @@ const BINARY = 2;
 const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
+/** Stands for a good-bye that gives no code. */
+const NO_CODE = 1005;
 
 /** Nobody sends us media over a WebSocket. */
 const MAX_MESSAGE_BYTES = 1 << 20;
@@ -26,10 +28,16 @@ export class WebSocketLink implements ServerSocket {
   #state: "connecting" | "open" | "closing" | "closed" = "connecting";
   // Closed before the connection was there.
   #early: { readonly code: number; readonly reason: string } | undefined;
-  #parts: Uint8Array[] = [];
+  // Of a message that goes on; in one array, since its fragments may be many and small.
+  #parts = new Uint8Array(0);
   #partsBytes = 0;
   #partsOpcode = 0;
+  // The last ping that came while something was left to send: who asks faster than it reads is not answered each time
+  // (RFC 6455 §5.5.3).
+  #ping: Uint8Array | undefined;
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
+  // The other side has said good-bye: what it sends then is nothing.
+  #isLeft = false;
   /** What the other side closed with; 1006 when it did not. */
   closeCode = 1006;
   onOpen: (() => void) | undefined;
@@ -45,7 +53,7 @@ export class WebSocketLink implements ServerSocket {
   async run(conn: StreamConn, inbox: Inbox): Promise<void> {
     this.#conn = conn;
     this.#outbox = new Outbox(conn);
-    this.#outbox.onDrain = () => this.onDrain?.();
+    this.#outbox.onDrain = () => this.#onDrained();
     this.#state = "open";
     if (this.#early) this.close(this.#early.code, this.#early.reason);
     else this.onOpen?.();
@@ -87,7 +95,7 @@ export class WebSocketLink implements ServerSocket {
     payload[0] = code >> 8;
     payload[1] = code;
     const { written } = encoder.encodeInto(reason, payload.subarray(2));
-    this.#write(CLOSE, payload.subarray(0, code === 1005 ? 0 : 2 + written));
+    this.#write(CLOSE, payload.subarray(0, code === NO_CODE ? 0 : 2 + written));
     this.#state = "closing";
     this.#closeTimer = setTimeout(() => this.end(), CLOSE_MS);
   }
@@ -112,6 +120,7 @@ export class WebSocketLink implements ServerSocket {
   // Takes the frame at the front; answers its size, 0 when it is not all there.
   #readFrame(inbox: Inbox): number {
     const { bytes } = inbox;
+    if (this.#isLeft) return bytes.length;
     if (bytes.length < 2 || this.#state === "closed") return 0;
     const [first, second] = [bytes[0]!, bytes[1]!];
     const isMasked = (second & 0x80) !== 0;
@@ -143,13 +152,28 @@ export class WebSocketLink implements ServerSocket {
   }
 
   #onControl(opcode: number, payload: Uint8Array): void {
-    // Who asks faster than it reads is not answered each time (RFC 6455 §5.5.3).
-    if (opcode === PING && this.#state === "open" && this.bufferedAmount === 0) this.#write(PONG, payload);
+    if (opcode === PING) this.#onPing(payload);
     if (opcode !== CLOSE) return;
-    this.closeCode = payload.length >= 2 ? payload[0]! << 8 | payload[1]! : 1005;
-    if (this.#state === "open") this.#sayGoodBye(this.closeCode, "");
+    this.#isLeft = true;
+    const code = payload.length === 0 ? NO_CODE : payload[0]! << 8 | (payload[1] ?? 0);
+    const isSound = payload.length === 0 || (payload.length > 1 && mayBeSent(code));
+    if (isSound) this.closeCode = code;
+    if (this.#state === "open") this.#sayGoodBye(isSound ? code : 1002, "");
     // A server ends the connection, a client waits for it to do so (RFC 6455 §7.1.1).
     if (this.#side === "server") this.#outbox!.drained().then(() => this.end());
+  }
+
+  #onPing(payload: Uint8Array): void {
+    if (this.#state !== "open") return;
+    if (this.bufferedAmount === 0) this.#write(PONG, payload);
+    else this.#ping = payload;
+  }
+
+  #onDrained(): void {
+    const ping = this.#ping;
+    this.#ping = undefined;
+    if (ping) this.#onPing(ping);
+    this.onDrain?.();
   }
 
   // Whether it could be taken.
@@ -159,12 +183,12 @@ export class WebSocketLink implements ServerSocket {
       return false;
     }
     if (opcode !== CONTINUATION) this.#partsOpcode = opcode;
-    this.#parts.push(payload);
-    this.#partsBytes += payload.length;
+    const isAlone = isLast && opcode !== CONTINUATION;
+    if (!isAlone) this.#keepPart(payload);
     if (!isLast) return true;
-    const whole = this.#parts.length === 1 ? payload : joined(this.#parts, this.#partsBytes);
+    const whole = isAlone ? payload : this.#parts.slice(0, this.#partsBytes);
     const isText = this.#partsOpcode === TEXT;
-    this.#parts = [];
+    this.#parts = new Uint8Array(0);
     this.#partsBytes = 0;
     this.#partsOpcode = 0;
     if (this.#state !== "open") return true;
@@ -178,18 +202,24 @@ export class WebSocketLink implements ServerSocket {
     this.onMessage?.(message);
     return true;
   }
+
+  #keepPart(payload: Uint8Array): void {
+    const total = this.#partsBytes + payload.length;
+    if (total > this.#parts.length) {
+      const larger = new Uint8Array(Math.max(total, this.#partsBytes * 2));
+      larger.set(this.#parts);
+      this.#parts = larger;
+    }
+    this.#parts.set(payload, this.#partsBytes);
+    this.#partsBytes = total;
+  }
+}
+
+// Some codes only say what happened, or nothing yet (RFC 6455 §7.4).
+function mayBeSent(code: number): boolean {
+  return (code >= 1000 && code < 1015 && ![1004, NO_CODE, 1006].includes(code)) || (code >= 3000 && code < 5000);
 }
 
 function unmask(payload: Uint8Array, mask: Uint8Array): void {
   for (let i = 0; i < payload.length; i++) payload[i]! ^= mask[i & 3]!;
-}
-
-function joined(parts: readonly Uint8Array[], total: number): Uint8Array {
-  const all = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -79,6 +79,8 @@ Deno.test("A WebSocket closes with a reason when a frame is not allowed, and lis
     ["a ping in parts", frame(PING, bytesOf("a"), { isLast: false }), 1002],
     ["a ping that is too long", frame(PING, new Uint8Array(126)), 1002],
     ["a length beyond all bounds", new Uint8Array([0x82, 0xff, ...big]), 1009],
+    ["a good-bye with half a code", frame(CLOSE, new Uint8Array([13])), 1002],
+    ["a good-bye with a code that nobody sends", frame(CLOSE, new Uint8Array([3, 0xee])), 1002],
     ["text that is none", frame(TEXT, new Uint8Array([0xc3, 0x28])), 1007],
   ];
   for (const [what, bytes, code] of refused) {
@@ -100,12 +102,38 @@ Deno.test("A message whose fragments never end is refused", async () => {
   assert.equal(closeCodeOf(wire), 1009);
 });
 
+Deno.test("A message of very many empty fragments takes no memory", async () => {
+  const { wire, messages, done } = open();
+  const empty = frame(CONTINUATION, new Uint8Array(0), { isLast: false });
+  const piece = new Uint8Array(empty.length * 10_000);
+  for (let at = 0; at < piece.length; at += empty.length) piece.set(empty, at);
+  wire.say(frame(TEXT, bytesOf("a"), { isLast: false }));
+  await turn();
+  const before = Deno.memoryUsage().heapUsed;
+  for (let i = 0; i < 100; i++) {
+    wire.say(piece);
+    await turn();
+  }
+  const grownMb = (Deno.memoryUsage().heapUsed - before) >> 20;
+  assert.ok(grownMb < 50, `${grownMb} MB`);
+  wire.say(frame(CONTINUATION, bytesOf("b")));
+  wire.say(null);
+  await done;
+  assert.deepEqual(messages, ["ab"]);
+});
+
 Deno.test("A client that pings without reading is not answered without end", async () => {
   const { wire, link, done } = open();
   wire.block();
   for (let i = 0; i < 1000; i++) wire.say(frame(PING, new Uint8Array(125)));
   for (let i = 0; i < 20; i++) await turn();
   assert.ok(link.bufferedAmount <= 127, `${link.bufferedAmount} bytes`);
+  // The last one is answered, as soon as the client takes something.
+  wire.say(frame(PING, bytesOf("still there?")));
+  await turn();
+  wire.release();
+  await turn();
+  assert.match(wire.text, /still there\?$/);
   wire.say(null);
   await done;
 });
@@ -118,6 +146,18 @@ Deno.test("A client that says good-bye is answered with its code, and the connec
   await done;
   assert.deepEqual([[...wire.sent], link.closeCode, closes, link.isOpen], [[0x88, 2, 3, 0xe9], 1001, 1, false]);
   assert.throws(() => link.send("late"), TypeError);
+});
+
+Deno.test("A client that says good-bye again and again is left once", { sanitizeOps: true }, async () => {
+  const { wire, link, done } = open();
+  wire.block();
+  link.send("not taken yet");
+  for (let i = 0; i < 3; i++) wire.say(frame(CLOSE, new Uint8Array([3, 0xe8])));
+  for (let i = 0; i < 5; i++) await turn();
+  wire.release();
+  // A timer that is left behind fails the test.
+  await done;
+  assert.ok(wire.isClosed);
 });
 
 Deno.test("Any bytes end a WebSocket or are messages", async () => {
