@@ -158,8 +158,8 @@ async function connectTlsUnchecked(to: { host: string; port: number }, options: 
 /** Listens on a TCP port (0 picks a free one); with `tls`, for TLS. Throws when the port is taken. */
 export function listenTcp(options: { host?: string; port: number; tls?: TlsIdentity }): StreamListener {
   const where = { hostname: options.host || "::", port: options.port };
-  if (options.tls) return listening(Deno.listenTls({ ...where, ...options.tls }), withoutDelay(DenoConn));
-  return listening(listenDual(where), withoutDelay(DenoTcpConn));
+  if (options.tls) return listening(Deno.listenTls({ ...where, ...options.tls }), asServed(DenoConn));
+  return listening(listenDual(where), asServed(DenoTcpConn));
 }
 
 /** Listens on a unix socket. Throws when the path is taken. */
@@ -167,9 +167,13 @@ export function listenUnix(path: string): StreamListener {
   return listening(Deno.listen({ transport: "unix", path }), (conn) => new DenoConn(conn));
 }
 
-function withoutDelay(Conn: new (conn: Deno.Conn) => StreamConn): (conn: Deno.Conn) => StreamConn {
+// A peer that is gone without a word is noticed in the end also where nothing is sent to it.
+function asServed(Conn: new (conn: Deno.Conn) => StreamConn): (conn: Deno.Conn) => StreamConn {
   return (conn) => {
-    (conn as Deno.TcpConn).setNoDelay?.(true);
+    if ("setKeepAlive" in conn) {
+      (conn as Deno.TcpConn).setNoDelay(true);
+      (conn as Deno.TcpConn).setKeepAlive(true);
+    }
     return new Conn(conn);
   };
 }

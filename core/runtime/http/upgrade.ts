@@ -1,5 +1,6 @@
 import type { ServerSocket, StreamConn } from "../types.ts";
 import type { Inbox } from "./inbox.ts";
+import { Outbox } from "./outbox.ts";
 import { WebSocketLink } from "./websocket.ts";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -43,13 +44,11 @@ export async function runUpgrade({ link, key, protocol }: Upgrade, conn: StreamC
     `Sec-WebSocket-Accept: ${await acceptKey(key)}`,
     ...(protocol ? [`Sec-WebSocket-Protocol: ${protocol}`] : []),
   ].join("\r\n");
-  const bytes = new TextEncoder().encode(`${head}\r\n\r\n`);
-  try {
-    for (let sent = 0; sent < bytes.length;) sent += await conn.write(bytes.subarray(sent));
-  } catch {
-    return link.end();
-  }
-  await link.run(conn, inbox);
+  const outbox = new Outbox(conn);
+  outbox.send(new TextEncoder().encode(`${head}\r\n\r\n`));
+  await outbox.drained();
+  if (outbox.hasFailed) link.end();
+  else await link.run(conn, inbox);
 }
 
 /** What a server answers to a client's key (RFC 6455 §4.2.2). */

@@ -4,6 +4,7 @@ import { errorWithCode } from "./errors.ts";
 
 /** What is read ahead of who asks for it. */
 const READ_AHEAD_BYTES = 128 << 10;
+const MAX_WRITE_BYTES = 256 << 10;
 
 /** A socket of Node as a stream of bytes that is asked for. */
 export class NodeConn implements StreamConn {
@@ -18,7 +19,10 @@ export class NodeConn implements StreamConn {
   #hasEnded = false;
   #isClosed = false;
   #failure: Error | undefined;
-  // What `writeNow` left to the system, and who waits for it.
+  // Calls of `writeNow`, and how many of them the system has taken all of.
+  #given = 0;
+  #taken = 0;
+  // What the last one left to the system, and who waits for it.
   #left: { readonly bytes: Uint8Array; resolve?: (count: number) => void; reject?: (error: Error) => void } | undefined;
   #reader: { buffer: Uint8Array; resolve: (count: number | null) => void; reject: (error: Error) => void } | undefined;
 
@@ -105,6 +109,7 @@ export class NodeConn implements StreamConn {
   writeNow(bytes: Uint8Array): number {
     const socket = this.#socket;
     if (!socket.writable || socket.writableLength > 0) return 0;
+    this.#given++;
     socket.write(bytes, this.#onTaken);
     if (socket.writableLength === 0) return bytes.length;
     this.#left = { bytes };
@@ -113,7 +118,8 @@ export class NodeConn implements StreamConn {
 
   readonly #onTaken = (error?: Error | null): void => {
     const left = this.#left;
-    if (!left) return;
+    // Those before it may be told of later than it was given.
+    if (++this.#taken < this.#given || !left) return;
     this.#left = undefined;
     if (error) left.reject?.(this.#failure ?? error);
     else left.resolve?.(left.bytes.length);
@@ -128,10 +134,12 @@ export class NodeConn implements StreamConn {
         left.reject = reject;
       });
     }
+    // Node tells only that all of a write was taken: of a large one nobody would see how it gets on.
+    const piece = bytes.subarray(0, MAX_WRITE_BYTES);
     return new Promise((resolve, reject) => {
-      this.#socket.write(bytes, (error) => {
+      this.#socket.write(piece, (error) => {
         if (error) reject(this.#failure ?? error);
-        else resolve(bytes.length);
+        else resolve(piece.length);
       });
     });
   }

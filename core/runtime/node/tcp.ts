@@ -46,7 +46,8 @@ export async function established(socket: Socket, event: string, signal: AbortSi
 
 /** Listens on a TCP port (0 picks a free one); with `tls`, for TLS. Throws when the port is taken. */
 export function listenTcp(options: { host?: string; port: number; tls?: TlsIdentity }): StreamListener {
-  const settings = { noDelay: true, allowHalfOpen: true };
+  // A peer that is gone without a word is noticed in the end also where nothing is sent to it.
+  const settings = { noDelay: true, keepAlive: true, allowHalfOpen: true };
   const { tls } = options;
   const server: Server = tls ? nodeTls().createServer({ ...settings, ...tls }) : createServer(settings);
   return new NodeListener(server, tls ? "secureConnection" : "connection", options);
