@@ -27,4 +27,4 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 export HOME=/tmp
-exec deno run --quiet --v8-flags=--max-semi-space-size=1 --allow-all --no-prompt --config /app/deno.json --no-lock --cached-only /app/main.js "$@"
+exec deno run --quiet --allow-all --no-prompt --config /app/deno.json --no-lock --cached-only /app/main.js "$@"

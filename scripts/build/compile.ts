@@ -21,8 +21,6 @@ export const COMPILE_FLAGS: readonly string[] = [
   "--no-prompt",
   // It gained nothing, and would leave a file in the temporary folder.
   "--no-code-cache",
-  // A tenth less memory with many viewers, at the same load.
-  "--v8-flags=--max-semi-space-size=1",
   "--no-lock",
   "--include=.",
 ];
