@@ -81,7 +81,7 @@ class DenoHttpsServer implements HttpServer {
   }
 }
 
-/** How often sockets that have something left are asked again: the runtime tells nobody when it is gone. */
+/** How often a socket that has something left is asked again: the runtime tells nobody when it is gone. */
 const POLL_MS = 4;
 
 /** Answers a WebSocket upgrade: return `response` from the handler, then use `socket`. */
@@ -109,8 +109,11 @@ class DenoSocket implements ServerSocket {
     socket.onclose = socket.onerror = () => this.#end();
   }
 
+  // Something is left for a moment after each message: only who is told of it is waited for.
   get bufferedAmount(): number {
-    return this.#socket.bufferedAmount;
+    const { bufferedAmount } = this.#socket;
+    if (bufferedAmount > 0) this.#polling ??= setTimeout(this.#poll, POLL_MS);
+    return bufferedAmount;
   }
   get isOpen(): boolean {
     return this.#socket.readyState === WebSocket.OPEN;
@@ -118,7 +121,6 @@ class DenoSocket implements ServerSocket {
 
   send(message: string | Uint8Array): void {
     this.#socket.send(message as string | Uint8Array<ArrayBuffer>);
-    this.#polling ??= setTimeout(this.#poll, POLL_MS);
   }
 
   readonly #poll = (): void => {
