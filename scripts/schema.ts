@@ -5,8 +5,8 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
-import { z } from "zod";
-import type { PluginDefinition } from "../core/kernel/plugin.ts";
+import * as z from "zod/mini";
+import type { ConfigSchema, PluginDefinition } from "../core/kernel/plugin.ts";
 import { kernelSchemas } from "../core/kernel/schema.ts";
 import { builtIns } from "../modules/builtin.ts";
 
@@ -27,11 +27,13 @@ interface Shape {
   readonly additionalProperties?: Shape | boolean;
 }
 
-async function sections(): Promise<Map<string, z.ZodType>> {
-  const found = new Map<string, z.ZodType>(Object.entries(kernelSchemas));
+async function sections(): Promise<Map<string, ConfigSchema>> {
+  const found = new Map<string, ConfigSchema>(Object.entries(kernelSchemas));
   for (const { load } of builtIns) {
     const { name, config, sections } = (await load()).default as PluginDefinition;
-    if (config && !sections && !found.has(name)) found.set(name, config(z));
+    if (config && !sections && !found.has(name)) {
+      found.set(name, typeof config === "function" ? config((await import("zod")).z) : config);
+    }
   }
   return found;
 }
@@ -43,7 +45,7 @@ function examplesIn(text: string): Map<string, string> {
 }
 
 /** What is wrong with an example: keys that are missing or unknown, and values that the schema refuses. */
-function mistakesIn(example: string | undefined, name: string, schema: z.ZodType): string[] {
+function mistakesIn(example: string | undefined, name: string, schema: ConfigSchema): string[] {
   if (example === undefined) return [`it has no section "${name}"`];
   const value = (parse(example) as Record<string, unknown>)[name];
   const { properties = {}, additionalProperties } = shapeOf(schema);
@@ -52,12 +54,14 @@ function mistakesIn(example: string | undefined, name: string, schema: z.ZodType
   return [
     ...Object.keys(properties).filter((key) => !keys.includes(key)).map((key) => `"${name}.${key}" is missing`),
     ...keys.filter((key) => !isFree && !Object.hasOwn(properties, key)).map((key) => `"${name}.${key}" is no key`),
-    ...schema.safeParse(value).error?.issues.map(({ path, message }) => `"${[name, ...path].join(".")}": ${message}`) ??
+    ...z.safeParse(schema, value).error?.issues.map(({ path, message }) =>
+      `"${[name, ...path].join(".")}": ${message}`
+    ) ??
       [],
   ];
 }
 
-function shapeOf(schema: z.ZodType): Shape {
+function shapeOf(schema: ConfigSchema): Shape {
   const { $schema: _, ...shape } = z.toJSONSchema(schema, {
     target: "draft-7",
     io: "input",

@@ -47,8 +47,7 @@ function test(name: string, fn: () => Promise<void>): void {
 }
 
 Deno.test("The bundle loads no large package but when it is asked for by itself", () => {
-  const large = (path: string) =>
-    Object.keys(outputs[path]?.inputs ?? {}).some((input) => input.includes("node_modules/werift/"));
+  const large = (path: string) => Object.keys(outputs[path]?.inputs ?? {}).some((input) => input.endsWith(":werift"));
   const parts = Object.entries(outputs).filter(([path]) => !large(path));
   const loads = (kind: string) =>
     parts.flatMap(([path, { imports }]) =>

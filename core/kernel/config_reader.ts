@@ -1,8 +1,8 @@
-import type { z } from "zod";
+import { safeParse } from "zod/mini";
 import type { Logger } from "../util/logger.ts";
 import { type Config, type ConfigProblem, describeProblem } from "./config/mod.ts";
 import { describeIssue } from "./config/issue.ts";
-import type { PluginDefinition } from "./plugin.ts";
+import type { ConfigSchema, PluginDefinition } from "./plugin.ts";
 
 /** Reads the sections of plugins, and says once what is wrong with the config. */
 export class ConfigReader {
@@ -40,17 +40,17 @@ export class ConfigReader {
   }
 
   /** What a plugin reads, checked against its schema; `undefined` and log lines when it has mistakes. */
-  read(definition: PluginDefinition, schema: z.ZodType): { readonly value: unknown } | undefined {
+  read(definition: PluginDefinition, schema: ConfigSchema): { readonly value: unknown } | undefined {
     if (definition.sections) return this.#readSections(definition.sections, schema);
     const checked = this.#config.validate(definition.name, schema);
     this.report(this.#config.problems);
     return checked.ok ? { value: checked.value } : undefined;
   }
 
-  #readSections(names: readonly string[], schema: z.ZodType): { readonly value: unknown } | undefined {
+  #readSections(names: readonly string[], schema: ConfigSchema): { readonly value: unknown } | undefined {
     const present = names.filter((name) => this.#config.section(name) !== undefined);
     const data = Object.fromEntries(present.map((name) => [name, this.#config.section(name) ?? undefined]));
-    const result = schema.safeParse(data);
+    const result = safeParse(schema, data);
     if (result.success) return { value: result.data };
     for (const issue of result.error.issues) {
       const path = issue.path.map((step) => typeof step === "number" ? step : String(step));

@@ -13,6 +13,9 @@ export type { Metrics } from "../util/metrics.ts";
 /** The version of this interface; a plugin names the one it was written for. */
 export const PLUGIN_API = 1;
 
+/** A schema made with `zod` or `zod/mini`; its defaults are filled in. */
+export type ConfigSchema<Config = unknown> = z.core.$ZodType<Config>;
+
 /** A plugin: one object, nothing else allowed in it. */
 export interface PluginDefinition<Config = unknown> {
   readonly name: string;
@@ -22,9 +25,9 @@ export interface PluginDefinition<Config = unknown> {
   readonly requires?: readonly string[];
   /**
    * The schema of the config section that has the plugin's name; with `sections`, of an object that holds those of them
-   * that are there.
+   * that are there. A function is handed zod, which is loaded for it: built-in modules import `zod/mini`, a tenth of that.
    */
-  readonly config?: (zod: typeof z) => z.ZodType<Config>;
+  readonly config?: ConfigSchema<Config> | ((zod: typeof z) => ConfigSchema<Config>);
   /** The names of the config sections it reads, when they are not just its own name. */
   readonly sections?: readonly string[];
   setup(ctx: PluginContext<Config>): void | Promise<void>;

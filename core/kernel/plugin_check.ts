@@ -34,11 +34,17 @@ export function checkDefinition(value: unknown): PluginDefinition {
   if (unknown.length > 0) fail(`has the unknown key "${unknown.join('", "')}", known are ${KEYS.join(", ")}`);
   if (given.api !== PLUGIN_API) fail(`was written for plugin API ${String(given.api)}, this server has ${PLUGIN_API}`);
   if (typeof given.setup !== "function") fail("has no setup function");
-  if (given.config !== undefined && typeof given.config !== "function") fail("has a config that is no function");
+  if (given.config !== undefined && typeof given.config !== "function" && !isSchema(given.config)) {
+    fail("has a config that is neither a schema nor a function that makes one");
+  }
   for (const key of ["requires", "sections"] as const) {
     const list = given[key];
     const isList = Array.isArray(list) && list.every((item) => typeof item === "string");
     if (list !== undefined && !isList) fail(`has "${key}" that is no list of names`);
   }
   return value as PluginDefinition;
+}
+
+function isSchema(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "_zod" in value;
 }

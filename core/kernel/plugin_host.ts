@@ -1,6 +1,5 @@
-import type { z } from "zod";
 import { messageOf } from "../util/errors.ts";
-import type { PluginContext, PluginDefinition } from "./plugin.ts";
+import type { ConfigSchema, PluginContext, PluginDefinition } from "./plugin.ts";
 import { checkDefinition } from "./plugin_check.ts";
 import { PluginScope, type ScopeParts } from "./plugin_scope.ts";
 
@@ -17,7 +16,7 @@ export interface PluginHostOptions extends ScopeParts {
   /** The namespace of `core/mod.ts`. */
   core(): Promise<PluginContext["core"]>;
   /** What a plugin reads of the config, checked; who does it reports mistakes. `undefined`: the plugin must stay off. */
-  configOf(definition: PluginDefinition, schema: z.ZodType): { readonly value: unknown } | undefined;
+  configOf(definition: PluginDefinition, schema: ConfigSchema): { readonly value: unknown } | undefined;
   readonly setupLimitMs?: number;
 }
 
@@ -119,9 +118,10 @@ export class PluginHost {
   }
 
   async #configOf(definition: PluginDefinition): Promise<{ readonly value: unknown } | undefined> {
-    if (!definition.config) return { value: {} };
-    const { z } = await import("zod");
-    return this.#options.configOf(definition, definition.config(z));
+    const { config } = definition;
+    if (!config) return { value: {} };
+    const schema = typeof config === "function" ? config((await import("zod")).z) : config;
+    return this.#options.configOf(definition, schema);
   }
 
   async #withinLimit(setup: void | Promise<void>): Promise<void> {

@@ -37,7 +37,7 @@ function setUp(sections: Sections = {}, setupLimitMs = 5000) {
     logOf: () => log,
     core: () => Promise.resolve({} as PluginContext["core"]),
     configOf: (definition, schema) => {
-      const result = schema.safeParse(sections[definition.name] ?? {});
+      const result = z.safeParse(schema, sections[definition.name] ?? {});
       return result.success ? { value: result.data } : undefined;
     },
     setupLimitMs,

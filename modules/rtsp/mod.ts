@@ -1,5 +1,5 @@
 import { definePlugin, messageOf, PLUGIN_API } from "../../core/mod.ts";
-import { type RtspConfig, rtspConfig } from "./options.ts";
+import { type RtspConfig, rtspSchema } from "./options.ts";
 
 /** What other modules are told of the server; the service `rtsp`. */
 export interface RtspService {
@@ -15,7 +15,7 @@ export interface RtspService {
 export default definePlugin<RtspConfig>({
   name: "rtsp",
   api: PLUGIN_API,
-  config: rtspConfig,
+  config: rtspSchema,
   async setup(ctx) {
     ctx.source(["rtsp", "rtsps", "rtspx"], {
       open: async (source, io) => await (await import("./producer.ts")).openCamera(source, io),

@@ -1,5 +1,5 @@
-import { redactUrls, type SourceUrl, StreamError } from "../../core/mod.ts";
-import type { z } from "zod";
+import { type ConfigSchema, redactUrls, type SourceUrl, StreamError } from "../../core/mod.ts";
+import * as z from "zod/mini";
 
 /** How we name ourselves to cameras and players. */
 export const SOFTWARE = "Lenswire";
@@ -16,18 +16,19 @@ export interface RtspConfig {
 }
 
 /** The schema of the `rtsp` section. */
-export function rtspConfig(zod: typeof z): z.ZodType<RtspConfig> {
-  return zod.object({
-    listen: zod.union([zod.string(), zod.array(zod.string())]).default(":8554")
-      .describe('Where players and publishers connect: an address such as ":8554", or a list of them; "" turns it off'),
-    username: zod.coerce.string().default("").describe("The login of peers that are not on this machine"),
-    password: zod.coerce.string().default("").describe("The password of that login"),
-    default_query: zod.string().default("video&audio")
-      .describe("The codec filter of players whose URL has none, for example video=all&audio=all"),
-    pkt_size: zod.number().int().min(0).max(65_000).default(0)
-      .describe("The size of RTP packets towards players in bytes; 0 passes them on as they come"),
-  });
-}
+export const rtspSchema: ConfigSchema<RtspConfig> = z.object({
+  listen: z._default(z.union([z.string(), z.array(z.string())]), ":8554").check(
+    z.describe('Where players and publishers connect: an address such as ":8554", or a list of them; "" turns it off'),
+  ),
+  username: z._default(z.coerce.string(), "").check(z.describe("The login of peers that are not on this machine")),
+  password: z._default(z.coerce.string(), "").check(z.describe("The password of that login")),
+  default_query: z._default(z.string(), "video&audio").check(
+    z.describe("The codec filter of players whose URL has none, for example video=all&audio=all"),
+  ),
+  pkt_size: z._default(z.int().check(z.gte(0), z.lte(65_000)), 0).check(
+    z.describe("The size of RTP packets towards players in bytes; 0 passes them on as they come"),
+  ),
+});
 
 /** How media gets from a camera to us. */
 export type SourceTransport = { readonly kind: "tcp" | "udp" } | { readonly kind: "websocket"; readonly url: string };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { parseSourceUrl } from "../../core/mod.ts";
-import { z } from "zod";
+import { parse, safeParse } from "zod/mini";
 import { aggregateUrl, controlBase, controlUrl, withHost } from "./control_url.ts";
 import { RtspHeaders } from "./message.ts";
-import { parseRequestPath, parseSourceOptions, parseTarget, parseTrackNumber, rtspConfig } from "./options.ts";
+import { parseRequestPath, parseSourceOptions, parseTarget, parseTrackNumber, rtspSchema } from "./options.ts";
 import { parseTransports } from "./transport.ts";
 import { plainHost } from "./udp.ts";
 import { viewerOptions } from "./viewer_options.ts";
@@ -116,16 +116,16 @@ Deno.test("viewerOptions() reads the query of contract §5.1", () => {
   assert.equal(read("source=ffmpeg:a%23b").loopGuard, "ffmpeg:a#b");
 });
 
-Deno.test("rtspConfig() fills in the contract's defaults", () => {
-  assert.deepEqual(rtspConfig(z).parse({}), {
+Deno.test("rtspSchema() fills in the contract's defaults", () => {
+  assert.deepEqual(parse(rtspSchema, {}), {
     listen: ":8554",
     username: "",
     password: "",
     default_query: "video&audio",
     pkt_size: 0,
   });
-  assert.equal(rtspConfig(z).parse({ password: 123456 }).password, "123456");
-  assert.equal(rtspConfig(z).safeParse({ listen: 8554 }).success, false);
+  assert.equal(parse(rtspSchema, { password: 123456 }).password, "123456");
+  assert.equal(safeParse(rtspSchema, { listen: 8554 }).success, false);
 });
 
 Deno.test("plainHost() takes the IPv4 address out of a mapped one", () => {

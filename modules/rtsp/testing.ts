@@ -12,9 +12,9 @@ import {
   Streams,
   systemPrincipal,
 } from "../../core/mod.ts";
-import { z } from "zod";
+import { parse } from "zod/mini";
 import plugin from "./mod.ts";
-import type { RtspConfig } from "./options.ts";
+import { type RtspConfig, rtspSchema } from "./options.ts";
 
 /** What a test server is made of. */
 export interface TestServerOptions {
@@ -58,7 +58,7 @@ export class TestServer implements AsyncDisposable {
 
   static async start(options: TestServerOptions = {}): Promise<TestServer> {
     const server = new TestServer(options);
-    const config = plugin.config!(z).parse({ listen: "127.0.0.1:0", ...options.config });
+    const config = parse(rtspSchema, { listen: "127.0.0.1:0", ...options.config });
     await plugin.setup(server.#context(config, options));
     return server;
   }

@@ -4,14 +4,14 @@ import { serveHass } from "./hass.ts";
 import { serveHttp } from "./http.ts";
 import { IceTransport } from "./ice_transport.ts";
 import { LazyAccel } from "./lazy_accel.ts";
-import { iceServersOf, type WebRtcConfig, webRtcConfig } from "./options.ts";
+import { iceServersOf, type WebRtcConfig, webRtcSchema } from "./options.ts";
 import { serveSockets } from "./signalling_ws.ts";
 
 /** Browsers and other WebRTC peers as viewers and publishers, all on one port, and WebRTC servers as sources. */
 export default definePlugin<WebRtcConfig>({
   name: "webrtc",
   api: PLUGIN_API,
-  config: webRtcConfig,
+  config: webRtcSchema,
   async setup(ctx) {
     const { listen, candidates, filters, limits } = ctx.config;
     const iceServers = iceServersOf(ctx.config.ice_servers);

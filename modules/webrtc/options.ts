@@ -1,4 +1,5 @@
-import type { z } from "zod";
+import type { ConfigSchema } from "../../core/mod.ts";
+import * as z from "zod/mini";
 import type { CandidateFilters } from "./filters.ts";
 
 /** A server that helps peers to find a way to each other. */
@@ -35,50 +36,61 @@ export interface WebRtcConfig {
 /** Who is asked for our public address unless the config says otherwise (contract §1.7). */
 const DEFAULT_ICE_SERVERS = [{ urls: ["stun:stun.cloudflare.com:3478", "stun:stun.l.google.com:19302"] }];
 
-/** The schema of the `webrtc` section. */
-export function webRtcConfig(zod: typeof z): z.ZodType<WebRtcConfig> {
-  const count = (preset: number, what: string) => zod.number().int().min(1).max(100_000).default(preset).describe(what);
-  const iceServer = zod.object({
-    urls: zod.union([zod.array(zod.string()), zod.string()]).describe(
-      "stun:host:port, turn:host:port (with ?transport=tcp where UDP is closed) or turns:host:port, a list",
-    ),
-    username: zod.string().optional().describe("The login of a TURN server"),
-    credential: zod.string().optional().describe("The password of that login"),
-  });
-  const filters = zod.object({
-    candidates: zod.array(zod.string()).optional()
-      .describe(
-        "Of this machine's addresses only these are told to peers; an empty list tells none, nor what a STUN server says",
-      ),
-    loopback: zod.boolean().default(false).describe("Loopback addresses take part too"),
-    interfaces: zod.array(zod.string()).optional().describe("Only the addresses of these network interfaces"),
-    ips: zod.array(zod.string()).optional().describe("Only these addresses of this machine"),
-    networks: zod.array(zod.enum(["udp4", "udp6", "tcp4", "tcp6"])).optional().describe("Only these transports"),
-    udp_ports: zod.array(zod.number().int().min(1).max(65_535)).length(2).optional()
-      .describe("The first and last UDP port to choose from, where listen names none"),
-  });
-  const limits = zod.object({
-    total: count(1000, "Peers at most"),
-    per_ip: count(100, "Peers of one address at most; this machine itself is not counted"),
-    connecting_per_ip: count(20, "Peers of one address that are not connected yet"),
-  });
-  return zod.object({
-    listen: zod.string().default(":8555")
-      .describe('Where peers connect, by UDP and TCP: ":8555", ":8555/tcp", ":8555/udp"; "" takes any free UDP port'),
-    candidates: zod.array(zod.string()).default([])
-      .describe(
-        'More addresses under which peers reach us, the best first: "1.2.3.4:8555", "my.name:8555", "stun:8555"',
-      ),
-    ice_servers: zod.array(iceServer).default(DEFAULT_ICE_SERVERS)
-      .describe(
-        "STUN servers that tell our public address, and TURN servers for sources that are reached by a relay only; told to WHEP and WHIP clients too; an empty list asks nobody",
-      ),
-    filters: filters.prefault({}).describe("Which addresses of this machine take part"),
-    accel: zod.enum(["auto", "off"]).default("auto")
-      .describe("Native encryption and sending where the system has them; off leaves all to the runtime"),
-    limits: limits.prefault({}).describe("How many peers there may be"),
-  });
+function count(preset: number, meaning: string) {
+  return z._default(z.int().check(z.gte(1), z.lte(100_000)), preset).check(z.describe(meaning));
 }
+function texts(meaning: string) {
+  return z.optional(z.array(z.string())).check(z.describe(meaning));
+}
+
+const iceServer = z.object({
+  urls: z.union([z.array(z.string()), z.string()]).check(z.describe(
+    "stun:host:port, turn:host:port (with ?transport=tcp where UDP is closed) or turns:host:port, a list",
+  )),
+  username: z.optional(z.string()).check(z.describe("The login of a TURN server")),
+  credential: z.optional(z.string()).check(z.describe("The password of that login")),
+});
+
+const filters = z.object({
+  candidates: texts(
+    "Of this machine's addresses only these are told to peers; an empty list tells none, nor what a STUN server says",
+  ),
+  loopback: z._default(z.boolean(), false).check(z.describe("Loopback addresses take part too")),
+  interfaces: texts("Only the addresses of these network interfaces"),
+  ips: texts("Only these addresses of this machine"),
+  networks: z.optional(z.array(z.enum(["udp4", "udp6", "tcp4", "tcp6"]))).check(z.describe("Only these transports")),
+  udp_ports: z.optional(z.array(z.int().check(z.gte(1), z.lte(65_535))).check(z.length(2))).check(
+    z.describe("The first and last UDP port to choose from, where listen names none"),
+  ),
+});
+
+const limits = z.object({
+  total: count(1000, "Peers at most"),
+  per_ip: count(100, "Peers of one address at most; this machine itself is not counted"),
+  connecting_per_ip: count(20, "Peers of one address that are not connected yet"),
+});
+
+/** The schema of the `webrtc` section. */
+export const webRtcSchema: ConfigSchema<WebRtcConfig> = z.object({
+  listen: z._default(z.string(), ":8555").check(
+    z.describe('Where peers connect, by UDP and TCP: ":8555", ":8555/tcp", ":8555/udp"; "" takes any free UDP port'),
+  ),
+  candidates: z._default(z.array(z.string()), []).check(
+    z.describe(
+      'More addresses under which peers reach us, the best first: "1.2.3.4:8555", "my.name:8555", "stun:8555"',
+    ),
+  ),
+  ice_servers: z._default(z.array(iceServer), DEFAULT_ICE_SERVERS).check(
+    z.describe(
+      "STUN servers that tell our public address, and TURN servers for sources that are reached by a relay only; told to WHEP and WHIP clients too; an empty list asks nobody",
+    ),
+  ),
+  filters: z.prefault(filters, {}).check(z.describe("Which addresses of this machine take part")),
+  accel: z._default(z.enum(["auto", "off"]), "auto").check(
+    z.describe("Native encryption and sending where the system has them; off leaves all to the runtime"),
+  ),
+  limits: z.prefault(limits, {}).check(z.describe("How many peers there may be")),
+});
 
 /** The servers of a list in one form; entries without a URL are left out. */
 export function iceServersOf(entries: WebRtcConfig["ice_servers"]): IceServer[] {

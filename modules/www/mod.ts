@@ -1,6 +1,6 @@
 import { definePlugin, PLUGIN_API } from "../../core/mod.ts";
 import { StaticFolder } from "./static_folder.ts";
-import { folderUrl, readOptions } from "./options.ts";
+import { folderUrl, wwwSchema } from "./options.ts";
 
 /**
  * The built-in pages load nothing from elsewhere; they may be shown in frames of other pages (dashboards). Chromium asks
@@ -14,7 +14,7 @@ export default definePlugin({
   name: "www",
   api: PLUGIN_API,
   sections: ["api"],
-  config: readOptions,
+  config: wwwSchema,
   setup(ctx) {
     const { static_dir: own, base_path: base } = ctx.config.api;
     const folder = own === ""

@@ -1,5 +1,5 @@
-import type { PluginDefinition } from "../../core/mod.ts";
-import { process } from "../../core/mod.ts";
+import { type ConfigSchema, process } from "../../core/mod.ts";
+import * as z from "zod/mini";
 
 /** What it reads of the config: two keys of the section `api`. */
 export interface WwwOptions {
@@ -7,10 +7,15 @@ export interface WwwOptions {
 }
 
 /** The schema of {@linkcode WwwOptions}. */
-export const readOptions: NonNullable<PluginDefinition<WwwOptions>["config"]> = (z) =>
+export const wwwSchema: ConfigSchema<WwwOptions> = z.prefault(
   z.object({
-    api: z.object({ static_dir: z.string().default(""), base_path: z.string().default("") }).loose().prefault({}),
-  }).prefault({});
+    api: z.prefault(
+      z.looseObject({ static_dir: z._default(z.string(), ""), base_path: z._default(z.string(), "") }),
+      {},
+    ),
+  }),
+  {},
+);
 
 /** A folder's path as a URL that ends in a slash; a relative one starts at the working folder. */
 export function folderUrl(path: string): URL {

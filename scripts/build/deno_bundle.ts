@@ -57,7 +57,12 @@ export async function bundleForDeno(folder: string): Promise<Metafile> {
       alias: { yaml: join(packages, "node_modules/yaml/browser/index.js") },
       // There are no files to choose from: the library is inside.
       define: { "import.meta.resolve": "undefined" },
-      plugins: [flatFolder(assets), lateBuiltIns(LATE, "process.getBuiltinModule"), smallPackages()],
+      plugins: [
+        flatFolder(assets),
+        lateBuiltIns(LATE, "process.getBuiltinModule"),
+        smallPackages(),
+        partsOfTheirOwn(["werift", "zod"]),
+      ],
     });
     parts = metafile;
     for (const output of Object.keys(metafile.outputs)) await loadLate(output);
@@ -118,6 +123,34 @@ function smallPackages(): Plugin {
         { filter: /^[a-z_]+(?:\/promises)?$/ },
         ({ path }) => isBuiltin(path) ? { path: `node:${path}`, external: true } : undefined,
       );
+    },
+  };
+}
+
+/**
+ * Bundles each of these packages by itself where it is imported late. zod shares its core with `zod/mini`, which every
+ * start loads, and would make that as large as it needs it. Names become short, for a compiled program holds all of its
+ * file in memory.
+ */
+function partsOfTheirOwn(names: readonly string[]): Plugin {
+  return {
+    name: "parts of their own",
+    setup(build) {
+      build.onResolve({ filter: new RegExp(`^(?:${names.join("|")})$`) }, ({ path, kind }) => {
+        return kind === "dynamic-import" ? { path, namespace: "part of its own" } : undefined;
+      });
+      build.onLoad({ filter: /./, namespace: "part of its own" }, async ({ path }) => {
+        const { entryPoints: _, outdir: _folder, splitting: _splits, metafile: _parts, banner: _first, ...settings } =
+          build.initialOptions;
+        const built = await build.esbuild.build({
+          ...settings,
+          stdin: { contents: `export * from "${path}";`, resolveDir: root },
+          plugins: [smallPackages()],
+          minifyIdentifiers: true,
+          write: false,
+        });
+        return { contents: built.outputFiles[0]!.text };
+      });
     },
   };
 }

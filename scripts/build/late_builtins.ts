@@ -10,8 +10,8 @@ export function lateBuiltIns(modules: readonly string[], load: string): Plugin {
   return {
     name: "late built-in modules",
     setup(build) {
-      build.onResolve({ filter: /^node:/ }, ({ path, importer, kind }) => {
-        const isOurs = modules.includes(path) && kind === "import-statement" &&
+      build.onResolve({ filter: /^node:/ }, ({ path, importer, namespace, kind }) => {
+        const isOurs = modules.includes(path) && kind === "import-statement" && namespace === "file" &&
           !relative(root, importer).startsWith("..");
         return isOurs ? { path, namespace: "late" } : undefined;
       });

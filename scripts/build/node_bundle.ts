@@ -29,7 +29,7 @@ if (Number.parseInt(process.versions.node) < 20) {
 }`;
 
 // Few need them, and only after a while.
-const EMBEDDED_PACKAGES = ["werift"];
+const EMBEDDED_PACKAGES = ["werift", "zod"];
 
 /** What an idle program needs none of. */
 const LATE = ["child_process", "crypto", "dns", "dns/promises", "http", "vm", "zlib"].map((name) => `node:${name}`);

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { isScalar } from "./yaml.ts";
-import type { z } from "zod";
+import type { core } from "zod/mini";
 import { files, isNotFound, process } from "../../runtime/mod.ts";
 import { messageOf, StreamError } from "../../util/errors.ts";
 import { Secrets } from "../secrets.ts";
@@ -101,7 +101,7 @@ export class Config {
    * Checks a section against a schema and fills in its defaults; an absent section is an empty map. See
    * {@linkcode validateSection} for what is a warning and what turns the section off.
    */
-  validate<T>(name: string, schema: z.ZodType<T>): Validated<T> {
+  validate<T>(name: string, schema: core.$ZodType<T>): Validated<T> {
     if (this.#broken.has(name)) {
       const problems = this.#readProblems.filter(({ section, level }) => section === name && level === "error");
       return { ok: false, problems };

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { type core, safeParse } from "zod/mini";
 import { isConfigMap } from "./tree.ts";
 
 /** A path in a section; list items are numbers. */
@@ -21,8 +21,8 @@ const NO = /^(?:n|no|off|false)$/i;
  * as absent, and unknown keys are reported and left out. It changes nothing else and never throws; whether the result
  * is right is for the schema to say.
  */
-export function conform(schema: z.core.$ZodType, value: unknown, path: ConfigPath, io: ConformIo): unknown {
-  const { def } = (schema as z.core.$ZodTypes)._zod;
+export function conform(schema: core.$ZodType, value: unknown, path: ConfigPath, io: ConformIo): unknown {
+  const { def } = (schema as core.$ZodTypes)._zod;
   switch (def.type) {
     case "optional":
     case "nullable":
@@ -60,7 +60,7 @@ export function conform(schema: z.core.$ZodType, value: unknown, path: ConfigPat
 }
 
 function conformObject(
-  def: z.core.$ZodObjectDef,
+  def: core.$ZodObjectDef,
   value: Readonly<Record<string, unknown>>,
   path: ConfigPath,
   io: ConformIo,
@@ -75,7 +75,7 @@ function conformObject(
 }
 
 // The first option that fits the value as it is, else the first that fits what it becomes.
-function conformUnion(options: readonly z.core.$ZodType[], value: unknown, path: ConfigPath, io: ConformIo): unknown {
+function conformUnion(options: readonly core.$ZodType[], value: unknown, path: ConfigPath, io: ConformIo): unknown {
   if (!isConfigMap(value) && options.some((option) => fits(option, value))) return value;
   for (const option of options) {
     const unknown: [ConfigPath, readonly string[]][] = [];
@@ -91,13 +91,13 @@ function conformUnion(options: readonly z.core.$ZodType[], value: unknown, path:
   return value;
 }
 
-function entryOf(schema: z.core.$ZodType, value: unknown, path: ConfigPath, io: ConformIo): unknown {
+function entryOf(schema: core.$ZodType, value: unknown, path: ConfigPath, io: ConformIo): unknown {
   if (value === null) return fits(schema, null) ? null : undefined;
   return conform(schema, value, path, io);
 }
 
-function fits(schema: z.core.$ZodType, value: unknown): boolean {
-  return (schema as z.ZodType).safeParse(value).success;
+function fits(schema: core.$ZodType, value: unknown): boolean {
+  return safeParse(schema, value).success;
 }
 
 function mapValues(map: Readonly<Record<string, unknown>>, change: (key: string) => unknown): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type { core } from "zod/mini";
 import { nearest } from "./problem.ts";
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -14,7 +14,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** What is wrong with a value, in words a person can act on; the value itself is not shown where it may be a password. */
-export function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
+export function describeIssue(issue: core.$ZodIssue, value: unknown): string {
   switch (issue.code) {
     case "invalid_type":
       return `expected ${WORDS[issue.expected] ?? issue.expected}, got ${describeValue(value)}`;

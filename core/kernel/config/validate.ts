@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { type core, safeParse } from "zod/mini";
 import { messageOf } from "../../util/errors.ts";
 import { type ConfigPath, conform } from "./conform.ts";
 import { describeIssue } from "./issue.ts";
@@ -19,7 +19,7 @@ export interface SectionSource {
 export function validateSection<T>(
   section: string,
   value: unknown,
-  schema: z.ZodType<T>,
+  schema: core.$ZodType<T>,
   source: SectionSource,
 ): Validated<T> {
   const problems: ConfigProblem[] = [];
@@ -36,7 +36,7 @@ export function validateSection<T>(
     },
   });
   try {
-    const result = schema.safeParse(data);
+    const result = safeParse(schema, data);
     if (result.success) return { ok: true, value: result.data, problems };
     for (const issue of result.error.issues) {
       report("error", pathOf(issue), describeIssue(issue, itemAt(data, issue.path)));
@@ -47,7 +47,7 @@ export function validateSection<T>(
   return { ok: false, problems };
 }
 
-function pathOf(issue: z.core.$ZodIssue): ConfigPath {
+function pathOf(issue: core.$ZodIssue): ConfigPath {
   return issue.path.map((step) => typeof step === "number" ? step : String(step));
 }
 
