@@ -12,6 +12,10 @@ export interface Payload {
    * JPEG. Converted at each call and not kept: renditions keep what they make of it.
    */
   units(): readonly Uint8Array[];
+  /** Somebody besides the log has the frame from now on. */
+  share?(): void;
+  /** The log has dropped the frame: memory that it shared with nobody can be given back at once. */
+  discard?(): void;
 }
 
 /** A payload that arrived as whole units (from a container or an elementary stream). */

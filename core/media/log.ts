@@ -100,6 +100,7 @@ export class Log {
     if (still && still.index < this.#firstIndex) {
       this.#bytes -= still.payload.byteLength;
       budget.shrink(still.payload.byteLength);
+      still.payload.discard?.();
     }
   }
 
@@ -145,7 +146,9 @@ export class Log {
     for (let i = this.#firstIndex; i < index; i++) {
       const frame = this.at(i)!;
       this.#frames[this.#head + i - this.#firstIndex] = undefined;
-      if (frame !== this.#keyframe) freed += frame.payload.byteLength;
+      if (frame === this.#keyframe) continue;
+      freed += frame.payload.byteLength;
+      frame.payload.discard?.();
     }
     this.#head += index - this.#firstIndex;
     this.#firstIndex = index;
@@ -174,6 +177,8 @@ export class Log {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    for (const frame of this.#frames) frame?.payload.discard?.();
+    this.#dropStill();
     budget.shrink(this.#bytes);
     budget.remove(this);
     this.#bytes = 0;

@@ -122,6 +122,7 @@ export class Reader implements Disposable {
     }
     const count = log.nextIndex - key.index;
     if (!isHeld || count > SQUEEZE_LIMIT.frames || log.position - key.position > SQUEEZE_LIMIT.bytes) {
+      key.payload.share?.();
       cursor.still = key;
       return;
     }
@@ -233,6 +234,7 @@ export class Reader implements Disposable {
       }
       this.#edit = cursor.squeeze && this.#squeezeEdit(cursor, frame);
     }
+    frame.payload.share?.();
     this.#track = cursor.track;
     this.#isNewGeneration = frame.generation !== cursor.generation;
     cursor.generation = frame.generation;

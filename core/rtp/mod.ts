@@ -9,5 +9,6 @@ export * from "./reorder.ts";
 export * from "./rtcp.ts";
 export * from "./rtp_payload.ts";
 export * from "./sdp.ts";
+export * from "./slab_memory.ts";
 export * from "./sound_slab.ts";
 export * from "./srtp/mod.ts";

@@ -12,6 +12,7 @@ import {
   sequenceDistance,
 } from "./packet.ts";
 import { sourceFormatOf } from "./payload_formats.ts";
+import { PacketList } from "./packet_list.ts";
 import { type Depacketizer, Look, type PayloadFormat } from "./payloads/format.ts";
 import { MAX_DROPOUT, ReorderBuffer } from "./reorder.ts";
 import { Reception } from "./reception.ts";
@@ -51,7 +52,7 @@ export class RtpReceiver {
   #ssrc: number | undefined;
   #next = 0;
   // The frame in progress.
-  #packets: Uint8Array[] = [];
+  #packets: PacketList = new PacketList();
   #bytes = 0;
   #timestamp = 0;
   #arrivalMs = 0;
@@ -204,7 +205,8 @@ export class RtpReceiver {
     if (this.#bytes > FRAME_LIMIT.bytes || this.#packets.length > FRAME_LIMIT.packets) {
       this.#isTooLarge = true;
       // One stays, as a sign that a frame is in progress.
-      this.#packets.length = 1;
+      this.#packets = new PacketList();
+      this.#packets.push(packet);
       // Without content it would never end.
       this.#look |= Look.CONTENT;
     }
@@ -217,7 +219,7 @@ export class RtpReceiver {
       return this.#clear();
     }
     const packets = this.#packets;
-    this.#depacketizer.learn?.(packets);
+    this.#depacketizer.learn?.(packets.views());
     const payload = new RtpPayload(packets, {
       byteLength: this.#bytes,
       format: this.#format,
@@ -238,14 +240,14 @@ export class RtpReceiver {
       codec = inspection.codec;
       if (codec) this.#codec = codec;
     }
-    this.#track.append({
+    const frame = {
       payload,
       pts: this.#timestamp,
       isKeyframe,
       isCorrupt: this.#isCorrupt,
       arrivalMs: this.#arrivalMs,
-      ...(codec ? { codec } : {}),
-    });
+    };
+    this.#track.append(codec ? { ...frame, codec } : frame);
   }
 
   /** Appends audio frames that came together, or in a form that players do not get, one by one. */
@@ -272,7 +274,7 @@ export class RtpReceiver {
   }
 
   #clear(): void {
-    this.#packets = [];
+    this.#packets = new PacketList();
     this.#bytes = 0;
     this.#look = 0;
     this.#isCorrupt = false;

@@ -63,7 +63,7 @@ Deno.test("RtpReceiver Quirk(Tapo TC70, Reolink Duo 2): SPS and PPS with marker 
     assert.deepEqual(receiver.units, [numbers(sps, pps, h264.idr(2000))]);
     const { payload } = receiver.frames[0]!;
     assert.ok(payload instanceof RtpPayload && payload.hasParameterSets);
-    assert.equal(payload.packets.length, 3 + packed(h264.idr(2000)).length);
+    assert.equal(payload.packets().length, 3 + packed(h264.idr(2000)).length);
   }
 });
 

@@ -125,12 +125,14 @@ export class RtpRendition extends Rendition<RtpChunk> {
     const pieces: Piece[] = [];
     const isNal = codec.name === "H264" || codec.name === "H265";
     const mayLackSets = frame.isKeyframe && isNal && codec.parameterSets.length > 0;
-    if (payload instanceof RtpPayload && payload.format === format && this.#passesOn(payload)) {
-      if (mayLackSets && !payload.hasParameterSets) {
+    const arrived = payload instanceof RtpPayload && payload.format === format ? payload : undefined;
+    const packets = arrived?.packets() ?? [];
+    if (arrived && this.#passesOn(format, packets)) {
+      if (mayLackSets && !arrived.hasParameterSets) {
         this.#make(codec.parameterSets, { format, frame, into: pieces, isWhole: false });
       }
       const marksLast = (codec.kind === "video" && format !== opaquePayload) || format === aacPayload;
-      passOn(payload.packets, { timestamp, marksLast, into: pieces });
+      passOn(packets, { timestamp, marksLast, into: pieces });
       return pieces;
     }
     let units = payload.units();
@@ -141,7 +143,7 @@ export class RtpRendition extends Rendition<RtpChunk> {
     return pieces;
   }
 
-  #passesOn({ format, packets }: RtpPayload): boolean {
+  #passesOn(format: PayloadFormat, packets: readonly Uint8Array[]): boolean {
     const { maxPacketBytes } = this.form;
     if (!format.isPassedOn) return false;
     if (maxPacketBytes === undefined) return true;

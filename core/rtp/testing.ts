@@ -74,7 +74,9 @@ export class TestReceiver {
     this.track.log.addCursor({
       index: Infinity,
       wake: () => {
-        this.frames.push(this.track.log.newest!);
+        const frame = this.track.log.newest!;
+        frame.payload.share?.();
+        this.frames.push(frame);
       },
     });
   }

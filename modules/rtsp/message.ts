@@ -1,4 +1,4 @@
-import { slab, StreamError } from "../../core/mod.ts";
+import { heldSlab, leaveSlab, StreamError } from "../../core/mod.ts";
 
 /** Header fields in the order and case they were written; names are found in any case. */
 export class RtspHeaders {
@@ -86,7 +86,10 @@ export function writeResponse(status: number, headers: RtspHeaders, body = ""): 
   return write(`RTSP/1.0 ${status} ${REASONS[status] ?? "Unknown"}`, headers, body);
 }
 
-/** What a parser hands out, while it parses: views stay valid, as slabs are never overwritten. */
+/**
+ * What a parser hands out, while it parses. Views stay valid, as slabs are never overwritten; but where one part of a slab
+ * is held (`holdSlab`), whoever keeps another has to hold it too.
+ */
 export interface RtspSink {
   /** An interleaved frame without its four bytes of header: RTP on even channels, RTCP on odd ones. */
   onPacket(channel: number, packet: Uint8Array): void;
@@ -140,7 +143,7 @@ function four(bytes: Uint8Array, at: number): number {
  */
 export class RtspParser {
   readonly #sink: RtspSink;
-  #slab = slab(FIRST_SLAB_BYTES);
+  #slab = heldSlab(FIRST_SLAB_BYTES);
   #start = 0;
   #end = 0;
   // Bytes that what begins at `#start` takes, as far as is known.
@@ -164,8 +167,9 @@ export class RtspParser {
     const room = Math.max(LEAST_ROOM_BYTES, this.#need - have);
     if (this.#slab.length - this.#end < room) {
       const size = Math.min(LAST_SLAB_BYTES, this.#slab.length * 2);
-      const next = slab(Math.max(size, have + room));
+      const next = heldSlab(Math.max(size, have + room));
       next.set(this.#slab.subarray(this.#start, this.#end));
+      leaveSlab(this.#slab.buffer);
       this.#slab = next;
       this.#scanned -= this.#start;
       this.#start = 0;
