@@ -74,9 +74,9 @@ function formatLabels(labels: Labels): string {
   return parts.length > 0 ? `{${parts.join(",")}}` : "";
 }
 
-const LAG_EVERY_MS = 100;
+const LAG_EVERY_MS = 250;
 /** A minute of measurements. */
-const LAGS_KEPT = 600;
+const LAGS_KEPT = 240;
 
 /** Measures how late timers come: what blocks the program. */
 export class LagMeter implements Disposable {
