@@ -178,14 +178,24 @@ function join(chunks: readonly Uint8Array[], total: number): Uint8Array {
  * Outlets that have collected what to write. All viewers of a frame collect first, then all write: after each write the
  * processor's caches hold nothing but the kernel's, and to find outlet, reader and log again takes ten times as long.
  */
-const collected: StreamOutlet[] = [];
+let collected: StreamOutlet[] = [];
 
 function writeSoon(outlet: StreamOutlet): void {
   if (collected.push(outlet) === 1) queueMicrotask(writeAll);
 }
 function writeAll(): void {
-  for (const outlet of collected) outlet.writeCollected();
-  collected.length = 0;
+  const turn = collected;
+  collected = [];
+  for (const outlet of turn) {
+    try {
+      outlet.writeCollected();
+    } catch (error) {
+      // An owner failed in `onEnd`: that keeps nobody else from being written to.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
 }
 
 /** Sends a reader's frames over a byte stream: one write at a time, of all that came since the last one. */
@@ -225,7 +235,7 @@ export class StreamOutlet extends Outlet {
     }
   }
 
-  /** Writes what `pump` has collected. Never throws. */
+  /** Writes what `pump` has collected. */
   writeCollected(): void {
     const bytes = this.#collected;
     if (!bytes) return;
@@ -244,7 +254,7 @@ export class StreamOutlet extends Outlet {
 
   /** What was collected, the answer to a farewell for one, is still written. */
   override end(reason: string): void {
-    this.writeCollected();
+    while (this.#collected) this.writeCollected();
     super.end(reason);
   }
 
