@@ -15,9 +15,10 @@ const MAX_BYTES = 105e6;
 const PLUGIN = `export default {
   name: "beside",
   api: 1,
+  config: (z) => z.object({ answer: z.string().min(1).default("here") }),
   setup(ctx) {
     ctx.http.get("/api/beside", { summary: "A test", needs: "watch", camera: () => null, responses: { "200": "Here" } },
-      () => new Response("here"));
+      () => new Response(ctx.config.answer));
   },
 };
 `;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
+import * as mini from "zod/mini";
 import { Access } from "../access/access.ts";
 import { defaultAccessSettings } from "../access/settings.ts";
 import { Streams } from "../streams/streams.ts";
@@ -141,6 +142,20 @@ Deno.test("PluginHost contains a plugin that fails, and names it", async () => {
   assert.match(errors()[0]!, /"throws" failed to start: no camera here; it stays off, the rest runs/);
   assert.match(errors()[1]!, /"hangs" failed to start: setup took longer than 0.05 s/);
   assert.match(errors()[2]!, /"picky" found mistakes in the config/);
+});
+
+Deno.test("PluginHost takes a schema of zod/mini as it is, and hands zod to a function", async () => {
+  const { host, errors } = setUp({ small: { rate: 3 }, whole: { rate: 4 } });
+  const found: unknown[] = [];
+  const note = (ctx: PluginContext) => void found.push(ctx.config);
+  await host.load([
+    plugin("small", note, { config: mini.object({ rate: mini.number(), on: mini._default(mini.boolean(), true) }) }),
+    plugin("whole", note, {
+      config: (zod) => zod.object({ rate: zod.number().min(1), on: zod.boolean().default(false) }),
+    }),
+  ]);
+  assert.deepEqual(errors(), []);
+  assert.deepEqual(found, [{ rate: 3, on: true }, { rate: 4, on: false }]);
 });
 
 Deno.test("PluginHost names both plugins that claim a scheme, a route or a service", async () => {

@@ -51,7 +51,10 @@ export class Log {
   get nextIndex(): number {
     return this.#nextIndex;
   }
-  /** The newest keyframe, also when it is only kept as a still; `undefined` before the first. */
+  /**
+   * The newest keyframe, also when it is only kept as a still; `undefined` before the first. Whoever keeps a frame of the
+   * log, which readers hand out shared, calls `share` of its payload.
+   */
   get keyframe(): Frame | undefined {
     return this.#keyframe;
   }

@@ -213,12 +213,12 @@ export class StreamOutlet extends Outlet {
     this.#conn = conn;
   }
 
-  /** Sends bytes between frames (answers, reports), before what is still to be read. */
+  /** Sends bytes between frames (answers, reports) within the call, before what is still to be read. */
   send(bytes: Uint8Array): void {
     this.#control.push(bytes);
     this.#controlBytes += bytes.length;
     if (this.#controlBytes > BATCH_BYTES) return this.end("took none of its answers");
-    this.pump();
+    this.#pumpNow();
   }
 
   pump(): void {
@@ -233,6 +233,12 @@ export class StreamOutlet extends Outlet {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  // For what concerns this viewer alone.
+  #pumpNow(): void {
+    this.pump();
+    while (this.#collected) this.writeCollected();
   }
 
   /** Writes what `pump` has collected. */
@@ -252,7 +258,7 @@ export class StreamOutlet extends Outlet {
     }
   }
 
-  /** What was collected, the answer to a farewell for one, is still written. */
+  /** What was collected is still written. */
   override end(reason: string): void {
     while (this.#collected) this.writeCollected();
     super.end(reason);
@@ -284,7 +290,7 @@ export class StreamOutlet extends Outlet {
       return this.#write(pending.subarray(count));
     }
     this.#pending = undefined;
-    this.pump();
+    this.#pumpNow();
   };
   readonly #onFailed = (error: unknown): void => this.fail(error);
 }

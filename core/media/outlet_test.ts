@@ -72,10 +72,18 @@ Deno.test("StreamOutlets of a frame all read before the first one writes", async
 Deno.test("StreamOutlet writes what it has collected before it ends, and nothing after", async () => {
   const { outlets: [outlet], events, video } = streamOutlets(["a"], (_, bytes) => bytes.length);
   video.feed(1, { isKeyframe: true });
-  outlet!.send(new Uint8Array(3));
   outlet!.end("farewell");
   await Promise.resolve();
-  assert.deepEqual(events, ["a reads 0", "a writes 10", "a writes 3", "a ends: farewell"]);
+  assert.deepEqual(events, ["a reads 0", "a writes 10", "a ends: farewell"]);
+});
+
+Deno.test("StreamOutlet sends answers within the call, behind the frame that it has collected", async () => {
+  const { outlets: [outlet], events, video } = streamOutlets(["a"], (_, bytes) => bytes.length);
+  video.feed(1, { isKeyframe: true });
+  outlet!.send(new Uint8Array(3));
+  assert.deepEqual(events, ["a reads 0", "a writes 10", "a writes 3"]);
+  await Promise.resolve();
+  assert.equal(events.length, 3);
 });
 
 Deno.test("StreamOutlet that fails ends alone", async () => {
