@@ -10,7 +10,8 @@ export function startInBackground(mainUrl: string, line: CommandLine): number {
   const args = line.configs.map((value) => `-config=${value}`);
   if (line.plugins !== undefined) args.push(`--plugins=${line.plugins}`);
   if (line.dev) args.push("--dev");
-  const pid = process.startDetached(process.isStandalone ? args : ["run", "-A", "--unstable-net", mainUrl, ...args]);
+  const run = ["run", "-A", "--unstable-net", "--v8-flags=--expose-gc", mainUrl];
+  const pid = process.startDetached(process.isStandalone ? args : [...run, ...args]);
   process.writeStdout(`Running in daemon mode with PID: ${pid}\n`);
   return 0;
 }

@@ -1,12 +1,13 @@
 import type { Target } from "./dialog.ts";
 import { type Metrics, parseMetrics } from "./metrics.ts";
 
-/** The command of the server that stands beside this program; `{config}` is the path of a config file. */
+/** The server that stands beside this program, as `deno task start` runs it; `{config}` is the path of a config file. */
 export const OWN_COMMAND: string = [
   Deno.execPath(),
   "run",
   "-A",
   "--unstable-net",
+  "--v8-flags=--expose-gc",
   new URL("../../main.ts", import.meta.url).pathname,
   "-config",
   "{config}",
