@@ -290,14 +290,9 @@ export const files = {
     for await (const { name, isFile, isDirectory } of Deno.readDir(path)) entries.push({ name, isFile, isDirectory });
     return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   },
-  /** Calls `onChange` with the paths that changed until `signal` aborts; `flat` leaves out the folders below. */
-  watch(
-    path: string,
-    onChange: (paths: string[]) => void,
-    signal: AbortSignal,
-    options: { flat?: boolean } = {},
-  ): void {
-    const watcher = Deno.watchFs(path, { recursive: !options.flat });
+  /** Calls `onChange` with the paths that changed until `signal` aborts. */
+  watch(path: string, onChange: (paths: string[]) => void, signal: AbortSignal): void {
+    const watcher = Deno.watchFs(path);
     const stop = () => watcher.close();
     signal.addEventListener("abort", stop, { once: true });
     (async () => {

@@ -10,11 +10,11 @@ import { type Layer, parseLayer } from "./layer.ts";
 import { type Origin, readOrigins } from "./origin.ts";
 import { type ConfigPlace, type ConfigProblem, describeProblem, nearest } from "./problem.ts";
 import { isLikeStream, oddSources } from "./source_schemes.ts";
-import { pathsOf, readConfigFile, writeConfigFile } from "./store.ts";
+import { readConfigFile, writeConfigFile } from "./store.ts";
 import { isSameTree, mergeTrees } from "./tree.ts";
 import { type SectionSource, type Validated, validateSection } from "./validate.ts";
 import { type Environment, Variables } from "./variables.ts";
-import { watchFiles } from "./watch.ts";
+import { lookAt, watchFiles } from "./watch.ts";
 
 /** What a config is loaded with; all of it has defaults. */
 export interface ConfigOptions {
@@ -43,7 +43,8 @@ export class Config {
   readonly #origins: readonly Origin[];
   readonly #env: Environment;
   readonly #listeners = new Set<ConfigListener>();
-  readonly #realPaths: string[] = [];
+  // How the files looked before they were read.
+  #seen = "";
   readonly #checked = new Map<string, readonly ConfigProblem[]>();
   #layers: readonly OriginLayer[] = [];
   #sections: ReadonlyMap<string, unknown> = new Map();
@@ -67,8 +68,8 @@ export class Config {
     const programFolder = process.isStandalone ? dirname(process.executable()) : undefined;
     const origins = await readOrigins(values, options.folder ?? process.cwd(), exists, programFolder);
     const config = new Config(origins, env, options.secrets ?? new Secrets());
+    config.#seen = await lookAt(config.#paths);
     await config.#read();
-    for (const origin of origins) if (origin.kind === "file") config.#realPaths.push(...await pathsOf(origin.path));
     return config;
   }
 
@@ -201,10 +202,13 @@ export class Config {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Reloads when a config file changes, until `signal` aborts. `onError` hears what a listener threw, and why not to watch. */
+  /** Reloads when a config file changes, until `signal` aborts. `onError` hears what a listener threw. */
   watch(signal: AbortSignal, onError: (error: unknown) => void): void {
-    const onChange = () => void this.reload().catch(onError);
-    watchFiles(this.#realPaths, { onChange, onError }, signal);
+    watchFiles(this.#paths, this.#seen, () => void this.reload().catch(onError), signal);
+  }
+
+  get #paths(): string[] {
+    return this.#origins.filter((origin) => origin.kind === "file").map(({ path }) => path);
   }
 
   get #file(): { readonly path: string } | undefined {

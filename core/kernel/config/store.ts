@@ -13,11 +13,6 @@ export async function readConfigFile(path: string): Promise<string | undefined> 
   }
 }
 
-/** The path and, when it is a link, what it leads to. */
-export async function pathsOf(path: string): Promise<string[]> {
-  return [...new Set([path, await realPathOf(path)])];
-}
-
 /**
  * Writes a config file so that a reader finds either the old or the new text: beside it first, then renamed over it, with
  * its permissions kept. Where that is not possible (a single file mounted into a container) it is written in place.

@@ -1,34 +1,46 @@
-import { basename, dirname } from "node:path";
-import { files, isNotFound } from "../../runtime/mod.ts";
+import { clearInterval, setInterval } from "node:timers";
+import { files } from "../../runtime/mod.ts";
 
-const SETTLE_MS = 200;
+const LOOK_MS = 500;
+
+/** How files look from outside, to be compared with a later look; one that cannot be looked at is as none. */
+export async function lookAt(paths: readonly string[]): Promise<string> {
+  const looks = paths.map(async (path) => {
+    try {
+      const { modifiedMs, size } = await files.info(path);
+      return `${modifiedMs} ${size}`;
+    } catch {
+      return "";
+    }
+  });
+  return (await Promise.all(looks)).join();
+}
 
 /**
- * Calls `onChange` when one of the files was written, made or replaced, once for a row of changes. Their folders are
- * watched, because editors put a new file in the old one's place; so are the files themselves, because a file mounted
- * into a container changes without its folder. Ends when `signal` aborts.
+ * Calls `onChange` when the files look otherwise than at the last look, `seen`, and have stayed so for half a second; until
+ * `signal` aborts. They are looked at, not watched: that costs less than to hear of all that is written in their folder
+ * (Home Assistant's database), and sees what is mounted into a container or comes from another machine.
  */
-export function watchFiles(
-  paths: readonly string[],
-  io: { onChange: () => void; onError: (error: unknown) => void },
-  signal: AbortSignal,
-): void {
+export function watchFiles(paths: readonly string[], seen: string, onChange: () => void, signal: AbortSignal): void {
   if (signal.aborted) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  // "..data" is what Kubernetes swaps when a mounted config map changes.
-  const names = new Set([...paths.map((path) => basename(path)), "..data"]);
-  const onEvent = (changed: readonly string[]) => {
-    if (signal.aborted || !changed.some((path) => names.has(basename(path)))) return;
-    clearTimeout(timer);
-    timer = setTimeout(io.onChange, SETTLE_MS);
-  };
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-  for (const path of new Set([...paths.map((each) => dirname(each)), ...paths])) {
-    try {
-      files.watch(path, onEvent, signal, { flat: true });
-    } catch (error) {
-      // Neither file nor folder has to be there yet: it is read again after the first write of our own.
-      if (!isNotFound(error)) io.onError(error);
+  let last = seen;
+  let hasChanged = false;
+  let isLooking = false;
+  const look = async () => {
+    // Another machine may take its time.
+    if (isLooking) return;
+    isLooking = true;
+    const now = await lookAt(paths);
+    isLooking = false;
+    if (signal.aborted) return;
+    if (now !== last) {
+      last = now;
+      hasChanged = true;
+    } else if (hasChanged) {
+      hasChanged = false;
+      onChange();
     }
-  }
+  };
+  const timer = setInterval(() => void look(), LOOK_MS);
+  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
 }

@@ -46,15 +46,10 @@ export const files = {
       .map((entry) => ({ name: entry.name, isFile: entry.isFile(), isDirectory: entry.isDirectory() }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   },
-  /** Calls `onChange` with the paths that changed until `signal` aborts; `flat` leaves out the folders below. */
-  watch(
-    path: string,
-    onChange: (paths: string[]) => void,
-    signal: AbortSignal,
-    options: { flat?: boolean } = {},
-  ): void {
+  /** Calls `onChange` with the paths that changed until `signal` aborts. */
+  watch(path: string, onChange: (paths: string[]) => void, signal: AbortSignal): void {
     const isFolder = statSync(path).isDirectory();
-    const watcher = watch(path, { recursive: isFolder && !options.flat, signal });
+    const watcher = watch(path, { recursive: isFolder, signal });
     watcher.on("change", (_, name) => onChange([isFolder && name !== null ? join(path, String(name)) : path]));
     // The folder is gone: nothing of it can change any more.
     watcher.on("error", () => watcher.close());
