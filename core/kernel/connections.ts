@@ -32,6 +32,7 @@ export class ConnectionListener implements StreamListener {
   readonly #maxConnections: number;
   readonly #controller = new AbortController();
   readonly #open = new Map<StreamConn, Promise<void>>();
+  readonly #accepting: Promise<void>;
 
   /** Opens the listener and begins to accept; throws a `StreamError` that says what to do when it cannot. */
   constructor(address: string, serve: ServeConnection, options: ListenOptions) {
@@ -41,7 +42,7 @@ export class ConnectionListener implements StreamListener {
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
     const addr = address.endsWith(":0") ? `${address.slice(0, -1)}${this.address.port}` : address;
     this.#log.info(options.logged ?? "listen", { addr });
-    this.#accept();
+    this.#accepting = this.#accept();
   }
 
   get address(): StreamListener["address"] {
@@ -103,9 +104,14 @@ export class ConnectionListener implements StreamListener {
     this.#listener.close();
   }
 
-  /** Closes, and resolves when the last connection has ended; those that take too long are cut off. */
+  /**
+   * Closes, and resolves when the address is free again and the last connection has ended; those that take too long are
+   * cut off.
+   */
   async stop(): Promise<void> {
     this.close();
+    // A port that is waited at stays taken.
+    await this.#accepting;
     if (this.#open.size === 0) return;
     const cutOff = setTimeout(() => {
       for (const conn of this.#open.keys()) conn.close();

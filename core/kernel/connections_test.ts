@@ -53,6 +53,17 @@ Deno.test("ConnectionListener refuses more connections than it may have open", a
   await listener.stop();
 });
 
+Deno.test("ConnectionListener.stop() has its address free again", async () => {
+  const log = recordingLogger([]);
+  const first = new ConnectionListener("127.0.0.1:0", async () => {}, { name: "test", log });
+  const address = `127.0.0.1:${first.address.port}`;
+  // It waits for a connection.
+  await new Promise((resolve) => setTimeout(resolve));
+  await first.stop();
+  const second = new ConnectionListener(address, async () => {}, { name: "test", log });
+  await second.stop();
+});
+
 Deno.test("ConnectionListener.stop() lets connections end and cuts off those that do not", async () => {
   const listener = new ConnectionListener("127.0.0.1:0", async (conn, _peer, signal) => {
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));

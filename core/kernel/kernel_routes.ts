@@ -37,7 +37,7 @@ export function addKernelRoutes({ router, sockets, events, metrics }: KernelRout
   );
   router.add(
     "GET",
-    "/metrics",
+    "metrics",
     {
       summary: "Counters and gauges for Prometheus",
       needs: "operate",

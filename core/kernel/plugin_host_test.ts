@@ -25,7 +25,7 @@ function setUp(sections: Sections = {}, setupLimitMs = 5000) {
   const sockets = new ApiSockets({ access, log, mask });
   const events = new Events(log, mask);
   const metrics = new MetricTable();
-  const store = { set: () => Promise.resolve(), remove: () => Promise.resolve() };
+  const store = { set: () => Promise.resolve(), remove: () => Promise.resolve(), has: () => false };
   const streams = new Streams({ registry, store, log, logOf: () => log, emit: () => {} });
   const host = new PluginHost({
     access,

@@ -3,4 +3,5 @@ export * from "./byte_reader.ts";
 export * from "./deadline.ts";
 export * from "./digest.ts";
 export * from "./listen_fault.ts";
+export * from "./plain_host.ts";
 export * from "./source_url.ts";

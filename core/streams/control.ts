@@ -1,6 +1,6 @@
 import type { Principal } from "../access/types.ts";
 import { parseSourceUrl } from "../net/source_url.ts";
-import { redactUrls, StreamError } from "../util/errors.ts";
+import { messageOf, redactUrls, StreamError } from "../util/errors.ts";
 import { dotOf } from "./dot.ts";
 import { checkSource, checkSources } from "./entry.ts";
 import { consumerJson, streamJson } from "./json.ts";
@@ -16,6 +16,8 @@ export interface StreamStore {
   /** Writes a value of the config file; rejects with `REFUSED` and "config file disabled" when there is none. */
   set(path: readonly string[], value: unknown): Promise<void>;
   remove(path: readonly string[]): Promise<void>;
+  /** Whether the config has a value there. */
+  has(path: readonly string[]): boolean;
 }
 
 /** What control works on. */
@@ -65,7 +67,7 @@ export class Control implements StreamsControl {
     const stream = existing ?? table.add(name, entry, "api", principal.isTrusted);
     if (existing && !isSame) table.change(existing, entry, principal.isTrusted);
     table.setOrigin(stream, "api");
-    await store.set(["streams", name], sources);
+    await saving(store.set(["streams", name], sources));
     table.setOrigin(stream, "config");
   }
 
@@ -107,16 +109,16 @@ export class Control implements StreamsControl {
   async remove(name: string, principal: Principal): Promise<void> {
     requireOperate(principal, "remove streams");
     const { table, keepers, store } = this.#context;
-    if (table.isAlias(name)) return table.unalias(name);
-    const stream = table.find(name);
-    if (!stream) return;
-    const isConfigured = table.originOf(stream) === "config";
-    const { hadPreload, hadPublishers } = keepers.forget(name);
-    table.remove(stream, "the stream was removed");
-    if (!isConfigured) return;
-    if (hadPreload) await store.remove(["preload", name]);
-    if (hadPublishers) await store.remove(["publish", name]);
-    await store.remove(["streams", name]);
+    if (table.isAlias(name)) table.unalias(name);
+    else {
+      const stream = table.find(name);
+      if (!stream) return;
+      keepers.forget(name);
+      table.remove(stream, "the stream was removed");
+    }
+    for (const section of ["preload", "publish", "streams"]) {
+      if (store.has([section, name])) await saving(store.remove([section, name]));
+    }
   }
 
   async play(name: string, source: string, principal: Principal, signal: AbortSignal): Promise<void> {
@@ -189,5 +191,14 @@ function decode(path: string): string {
   } catch {
     // A lone "%" is part of the name.
     return path;
+  }
+}
+
+/** Rejects with `REFUSED` whatever keeps the config file from being written. */
+async function saving(written: Promise<void>): Promise<void> {
+  try {
+    await written;
+  } catch (error) {
+    throw error instanceof StreamError ? error : new StreamError("REFUSED", messageOf(error), { cause: error });
   }
 }

@@ -140,6 +140,31 @@ Deno.test("Control.remove() removes an alias alone, a stream with all it owns, a
   assert.equal(bench.clock.pending, 0);
 });
 
+Deno.test("Control.remove() also saves the end of a stream that an alias stands in front of", async () => {
+  const bench = new Bench();
+  const { control } = bench.streams;
+  bench.streams.configure({ streams: { one: "fake:a", two: "fake:b" } });
+  bench.store.saved.set("streams/one", "fake:a").set("streams/two", "fake:b");
+  control.patch("one", "two", operator);
+  await control.remove("one", operator);
+  assert.deepEqual(bench.streams.names(operator), ["two"]);
+  assert.deepEqual([...bench.store.saved.keys()], ["streams/two"]);
+  await bench.streams.close();
+});
+
+Deno.test("Control says what it could not save, and has changed it all the same", async () => {
+  const bench = new Bench();
+  const { control } = bench.streams;
+  bench.streams.configure({ streams: { cam: "fake:a" } });
+  bench.store.saved.set("streams/cam", "fake:a");
+  bench.store.error = new Error("edit the file by hand");
+  const refused = { code: "REFUSED", message: "edit the file by hand" };
+  await assert.rejects(control.put("added", ["fake:b"], operator), refused);
+  await assert.rejects(control.remove("cam", operator), refused);
+  assert.deepEqual(bench.streams.names(operator), ["added"]);
+  await bench.streams.close();
+});
+
 Deno.test("Control.list() and describe() show what the principal may see, logins hidden", async () => {
   const bench = new Bench();
   const { control } = bench.streams;

@@ -70,13 +70,12 @@ export class Keepers {
     return publisher !== undefined;
   }
 
-  /** Ends all that keeps a stream running; answers what of it the config file may name. */
-  forget(stream: string): { hadPreload: boolean; hadPublishers: boolean } {
-    const hadPreload = this.unpreload(stream);
-    const sinks = [...this.#publishers.values()].filter((publisher) => publisher.stream === stream);
-    const hadPublishers = sinks.some(({ sink }) => this.#configuredPublishers.has(keyOf(stream, sink)));
-    for (const { sink } of sinks) this.unpublish(stream, sink);
-    return { hadPreload, hadPublishers };
+  /** Ends all that keeps a stream running. */
+  forget(stream: string): void {
+    this.unpreload(stream);
+    for (const publisher of [...this.#publishers.values()]) {
+      if (publisher.stream === stream) this.unpublish(stream, publisher.sink);
+    }
   }
 
   /** The config's `preload` section, as a diff. */

@@ -234,6 +234,9 @@ export class FakeStore implements StreamStore {
     this.saved.delete(path.join("/"));
     return Promise.resolve();
   }
+  has(path: readonly string[]): boolean {
+    return this.saved.has(path.join("/"));
+  }
 }
 
 /** A principal with these rights on every stream. */

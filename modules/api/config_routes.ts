@@ -78,6 +78,6 @@ function answer(result: readonly string[] | Response): Response {
   const keys = result.map((key) => `"${key}"`).join(", ");
   return textResponse(
     409,
-    `Saved, but not applied: ${keys} can run commands, open the link that the program printed at its start and save again`,
+    `Saved, and applied but for ${keys}: to decide who may do what and what runs commands, open the link that the program printed at its start and save again`,
   );
 }

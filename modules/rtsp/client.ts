@@ -4,6 +4,7 @@ import {
   LoginClient,
   messageOf,
   parseSdp,
+  plainHost,
   redactUrls,
   type SdpSession,
   type StreamConn,
@@ -15,7 +16,6 @@ import { aggregateUrl, controlBase, controlUrl, withHost, withoutLogin } from ".
 import { RtspHeaders, type RtspResponse } from "./message.ts";
 import { parseTarget, type RtspSourceOptions, type RtspTarget, SOFTWARE } from "./options.ts";
 import { parseTransports, type TransportSpec } from "./transport.ts";
-import { plainHost } from "./udp.ts";
 import { connectWebSocket } from "./websocket.ts";
 
 const MAX_REDIRECTS = 5;

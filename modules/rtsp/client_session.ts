@@ -1,5 +1,6 @@
 import {
   Deadline,
+  plainHost,
   RTP_HEADER_BYTES,
   type SocketAddress,
   StreamError,
@@ -12,7 +13,7 @@ import type { RtspResponse } from "./message.ts";
 import type { RtspSourceOptions } from "./options.ts";
 import { interleave, reportRegularly } from "./reports.ts";
 import type { TransportSpec } from "./transport.ts";
-import { plainHost, UdpPair, UdpSender } from "./udp.ts";
+import { UdpPair, UdpSender } from "./udp.ts";
 
 /** Datagrams towards a camera (its speaker) that may be in flight. */
 const MAX_IN_FLIGHT = 64;

@@ -5,7 +5,6 @@ import { aggregateUrl, controlBase, controlUrl, withHost } from "./control_url.t
 import { RtspHeaders } from "./message.ts";
 import { parseRequestPath, parseSourceOptions, parseTarget, parseTrackNumber, rtspSchema } from "./options.ts";
 import { parseTransports } from "./transport.ts";
-import { plainHost } from "./udp.ts";
 import { viewerOptions } from "./viewer_options.ts";
 
 Deno.test("parseTarget() reads logins, ports and addresses, and leaves the login out of the request URL", () => {
@@ -126,9 +125,4 @@ Deno.test("rtspSchema() fills in the contract's defaults", () => {
   });
   assert.equal(parse(rtspSchema, { password: 123456 }).password, "123456");
   assert.equal(safeParse(rtspSchema, { listen: 8554 }).success, false);
-});
-
-Deno.test("plainHost() takes the IPv4 address out of a mapped one", () => {
-  assert.equal(plainHost("::ffff:10.0.0.1"), "10.0.0.1");
-  assert.equal(plainHost("fe80::1"), "fe80::1");
 });

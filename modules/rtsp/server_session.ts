@@ -3,6 +3,7 @@ import {
   messageOf,
   parseSdp,
   type Peer,
+  plainHost,
   type PluginContext,
   type Principal,
   type SdpSession,
@@ -18,7 +19,7 @@ import { parseRequestPath, parseTrackNumber, type RequestPath, type RtspConfig }
 import { whenDescribed } from "./parameters.ts";
 import { Publisher } from "./publisher.ts";
 import { parseTransports, type TransportSpec } from "./transport.ts";
-import { plainHost, UdpSender } from "./udp.ts";
+import { UdpSender } from "./udp.ts";
 import { type Answer, ServerConnection, type ServerHandler } from "./server_connection.ts";
 import type { UdpPorts } from "./udp_ports.ts";
 import { Viewer } from "./viewer.ts";

@@ -48,7 +48,7 @@ export class TestServer implements AsyncDisposable {
         isTrusted: () => false,
         schemes: () => [...this.#sources.keys()],
       },
-      store: { set: () => Promise.resolve(), remove: () => Promise.resolve() },
+      store: { set: () => Promise.resolve(), remove: () => Promise.resolve(), has: () => false },
       log,
       logOf: () => log,
       emit: (type, data) => this.#onEvent(type, data),

@@ -1,5 +1,5 @@
-import type { SocketAddress } from "../../core/mod.ts";
-import { plainHost, UdpPair } from "./udp.ts";
+import { plainHost, type SocketAddress } from "../../core/mod.ts";
+import { UdpPair } from "./udp.ts";
 
 /** The UDP ports that all players of the server share: one pair for each local address they come to. */
 export class UdpPorts implements Disposable {

@@ -1,5 +1,6 @@
 import {
   jsonResponse,
+  type KernelService,
   mediasOfProbe,
   type PluginContext,
   type RouteHandler,
@@ -14,18 +15,29 @@ import { Probe } from "./probe.ts";
 export function serveStreams(ctx: PluginContext): void {
   const { streams } = ctx;
   const { control } = streams;
+  // Values of variables and logins are shown to nobody (contract §1.4).
+  const { mask } = ctx.use<KernelService>("kernel")!.log;
 
-  const list = ({ principal }: RouteRequest) => jsonResponse(control.list(principal));
+  const list = ({ principal }: RouteRequest) => jsonResponse(control.list(principal), { mask });
   /** Without a source, PUT and DELETE answer the list, as clients are used to. */
   const orList = (handler: RouteHandler): RouteHandler => (call) =>
     sourceOf(call.query) === "" ? list(call) : handler(call);
-  /** What is changed but cannot be saved, without a config file, is no fault of the server. */
-  const saving = (handler: RouteHandler): RouteHandler => answering("REFUSED", 400, handler);
+  /** What is changed but cannot be saved is no fault of the server. */
+  const saving = (handler: RouteHandler): RouteHandler =>
+    answering("REFUSED", 400, async (call) => {
+      try {
+        return await handler(call);
+      } catch (error) {
+        // Without a file there is nothing to be mended.
+        if (error instanceof StreamError && error.cause) ctx.log.warn(error.message);
+        throw error;
+      }
+    });
 
   const describe = (name: string, { principal }: RouteRequest): Response => {
     const stream = control.describe(name, principal);
     if (!stream) throw new StreamError("NOT_FOUND", "stream not found");
-    return jsonResponse(stream, { pretty: true });
+    return jsonResponse(stream, { pretty: true, mask });
   };
 
   const probe = async (call: RouteRequest): Promise<Response> => {
@@ -97,8 +109,10 @@ export function serveStreams(ctx: PluginContext): void {
       camera: () => null,
       query: { src: "Stream, repeatable" },
     },
-    ({ query, principal }) =>
-      new Response(control.dot(query.getAll("src"), principal), { headers: { "content-type": "text/vnd.graphviz" } }),
+    ({ query, principal }) => {
+      const graph = mask(control.dot(query.getAll("src"), principal));
+      return new Response(graph, { headers: { "content-type": "text/vnd.graphviz" } });
+    },
   );
 }
 

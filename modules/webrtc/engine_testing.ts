@@ -72,7 +72,7 @@ export class TestEngine implements AsyncDisposable {
         isTrusted: () => false,
         schemes: () => ["test"],
       },
-      store: { set: () => Promise.resolve(), remove: () => Promise.resolve() },
+      store: { set: () => Promise.resolve(), remove: () => Promise.resolve(), has: () => false },
       log,
       logOf: () => log,
       emit: () => {},

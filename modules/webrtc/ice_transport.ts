@@ -314,6 +314,11 @@ export class IceTransport implements Disposable {
     this.#udp[Symbol.dispose]();
     this.#hub[Symbol.dispose]();
   }
+
+  /** After the end: resolves when the UDP ports are free again. */
+  get released(): Promise<unknown> {
+    return this.#udp.released;
+  }
 }
 
 function settled(task: Promise<void>, limitMs: number): Promise<void> {

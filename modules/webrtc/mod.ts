@@ -25,9 +25,10 @@ export default definePlugin<WebRtcConfig>({
       openListener: (address, serve) => ctx.listen(address, serve, "listen tcp"),
       batchOf: accel.batchOf,
     });
-    ctx.defer(() => {
+    ctx.defer(async () => {
       accel[Symbol.dispose]();
       transport[Symbol.dispose]();
+      await transport.released;
     });
     const host = listen.replace(/:?\d*(\/\w+)?$/, "");
     const [udp] = transport.udpAddresses;

@@ -195,6 +195,7 @@ export class UdpMux implements Disposable {
   readonly #strangers = new StrangerLimits();
   // Addresses whose failure was reported.
   readonly #failed = new Set<string>();
+  readonly #receiving = new Set<Promise<void>>();
   #port: number;
 
   constructor(options: UdpMuxOptions) {
@@ -232,7 +233,8 @@ export class UdpMux implements Disposable {
       this.#failed.delete(host);
       // The others follow the first one where they can.
       if (this.#port === 0) this.#port = socket.address.port;
-      this.#receive(socket);
+      const receiving = this.#receive(socket).finally(() => this.#receiving.delete(receiving));
+      this.#receiving.add(receiving);
     } catch (error) {
       if (this.#failed.has(host)) return undefined;
       this.#failed.add(host);
@@ -336,6 +338,11 @@ export class UdpMux implements Disposable {
   [Symbol.dispose](): void {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
+  }
+
+  /** After the end: resolves when its ports are free again, which stay taken while they are waited at. */
+  get released(): Promise<unknown> {
+    return Promise.all(this.#receiving);
   }
 }
 

@@ -37,6 +37,16 @@ Deno.test("UdpMux serves all sessions on one port, one socket for each address",
   }
 });
 
+Deno.test("UdpMux has its ports free again when it says so", async () => {
+  const it = opened();
+  const [at] = it.udp.addresses;
+  // It waits for a datagram.
+  await new Promise((resolve) => setTimeout(resolve));
+  it[Symbol.dispose]();
+  await it.udp.released;
+  listenUdp({ host: at!.host, port: at!.port }).close();
+});
+
 Deno.test("UdpMux does bounded work for a flood of checks from one address, and serves others meanwhile", async () => {
   using it = opened();
   const at = it.udp.addresses[0]!;

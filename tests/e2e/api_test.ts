@@ -104,6 +104,34 @@ Deno.test("GET /api/streams has the shape that clients read", async () => {
   await refused(server, "GET", "/api/streams?src=none", 404, /^stream not found\n$/);
 });
 
+Deno.test("/api/streams shows neither logins nor the values of variables", async () => {
+  const source = "rtsp://me:mine@127.0.0.1:1/hall?key=${KEY}&port=${PORT:1}";
+  await using server = await startServer({
+    config: `env: {KEY: '999983'}\nstreams:\n  hall: ${source}\n  cam: "demo:"\n`,
+  });
+  await using viewer = new MseClient(server.api, "src=cam");
+  await viewer.more(5);
+  const shown = "rtsp://***@127.0.0.1:1/hall?key=***&port=1";
+  const all = JSON.parse((await ask(server, "GET", "/api/streams")).text) as Record<string, Stream>;
+  assert.equal(all.hall!.producers[0]!.url, shown);
+  // Numbers stay numbers, whatever digits they have.
+  assert.equal(typeof all.cam!.producers[0]!.bytes_recv, "number");
+  const hall = JSON.parse((await ask(server, "GET", "/api/streams?src=hall")).text) as Stream;
+  assert.equal(hall.producers[0]!.url, shown);
+  assert.doesNotMatch((await ask(server, "GET", "/api/streams.dot")).text, /mine|key=12/);
+});
+
+Deno.test("Addresses are shown as clients know them, on a listener for IPv4 and IPv6 too", async () => {
+  await using server = await startServer({
+    isBare: true,
+    config: 'api: {listen: ":0"}\nrtsp: {listen: ""}\nwebrtc: {listen: ""}\nstreams: {cam: "demo:"}\n',
+  });
+  await using viewer = new MseClient(server.api, "src=cam");
+  await viewer.more(5);
+  const { consumers: [consumer] } = await server.json<Stream>("/api/streams?src=cam");
+  assert.match(consumer!.remote_addr!, /^127\.0\.0\.1:\d+$/);
+});
+
 Deno.test("GET /api/streams with a codec filter dials the sources and shows the probe", async () => {
   await using camera = await startServer({ config: CONFIG });
   const source = `rtsp://user:secret@${camera.rtsp}/cam`;

@@ -74,12 +74,12 @@ Deno.test({
         await viewer.more(5);
       }
       const answer = await fetch(`http://${api}/api/streams?name=gate&src=rtsp://127.0.0.1:9/`, { method: "PUT" });
-      assert.equal(answer.status, 500);
+      assert.equal(answer.status, 400);
       assert.equal((await answer.text()).trim(), `Cannot write the config file "${config}": permission denied`);
       assert.equal((await program.terminate()).code, 0);
       assert.equal(await Deno.readTextFile(config), text);
       const complaints = program.lines.filter((line) => !/ INF |^exit with signal/.test(line));
-      assert.match(complaints.join("\n"), /^\S+ WRN \[api\] Cannot write the config file .*$/);
+      assert.match(complaints.join("\n"), /^\S+ WRN \[streams\] Cannot write the config file .*$/);
     }),
 });
 

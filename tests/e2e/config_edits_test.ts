@@ -62,6 +62,34 @@ Deno.test("Edits of the config keep the viewers of streams that did not change, 
   assert.match(final, /# moved\n {2}bath:/);
 });
 
+Deno.test("An edit of a listener's section leaves the server at its port", async () => {
+  const [rtsp, webrtc] = [freePort(), freePort()];
+  const config =
+    `webrtc: {listen: "127.0.0.1:${webrtc}", ice_servers: [], filters: {loopback: true}}\nstreams: {yard: "demo:"}\n`;
+  await using server = await startServer({ rtspPort: rtsp, config });
+  for (
+    const [section, edit] of [["rtsp", "{default_query: video}"], ["webrtc", "{candidates: [192.0.2.1]}"]] as const
+  ) {
+    const { status } = await server.fetch("/api/config", { method: "PATCH", body: `${section}: ${edit}` });
+    assert.equal(status, 200);
+    const isBack = new RegExp(
+      `plugin of a changed section anew plugin=${section}\\n[^]*\\[${section}\\] listen (?:udp |addr)`,
+    );
+    await until(() => isBack.test(server.output()));
+  }
+  for (const port of [rtsp, webrtc]) (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+  assert.throws(
+    () => Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: webrtc }),
+    Deno.errors.AddrInUse,
+  );
+  assert.doesNotMatch(server.output(), / ERR /);
+});
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
 Deno.test("A stream that is removed closes its viewers with a reason, and no others", async () => {
   await using server = await startServer({ config: CONFIG });
   await using yard = new MseClient(server.api, "src=yard");

@@ -64,6 +64,12 @@ Deno.test("Routes have the prefix, and only those of the list are there", async 
   }
 });
 
+Deno.test("The kernel's own routes have the prefix, too", async () => {
+  await using server = await apiServer("  base_path: /rtc\n");
+  assert.equal(await status(`${server.base}/rtc/metrics`), 200);
+  assert.equal(await status(`${server.base}/metrics`), 404);
+});
+
 Deno.test("Pages are served, and nothing outside their folder", async () => {
   await using server = await apiServer("");
   assert.equal(await status(`${server.base}/`), 200);

@@ -122,7 +122,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 
   const portOf = async (module: string) => {
     const found = /addr=(?:.*):(\d+)/.exec(await line(new RegExp(`\\[${module}\\] listen addr=`)));
-    return Number(found![1]);
+    return Number(found?.[1] ?? 0);
   };
   let api = "";
   let rtsp = "";
@@ -131,7 +131,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       rtsp = `${host}:${await portOf("rtsp")}`;
       api = `${host}:${await portOf("api")}`;
     } else {
-      await line(/\[api\] listen addr=/);
+      api = `${host}:${await portOf("api")}`;
     }
   } catch (error) {
     await stop("SIGKILL");

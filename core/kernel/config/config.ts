@@ -11,7 +11,7 @@ import { type Origin, readOrigins } from "./origin.ts";
 import { type ConfigPlace, type ConfigProblem, describeProblem, nearest } from "./problem.ts";
 import { isLikeStream, oddSources } from "./source_schemes.ts";
 import { readConfigFile, writeConfigFile } from "./store.ts";
-import { isSameTree, mergeTrees } from "./tree.ts";
+import { isSameTree, mergeTrees, valueAt } from "./tree.ts";
 import { type SectionSource, type Validated, validateSection } from "./validate.ts";
 import { type Environment, Variables } from "./variables.ts";
 import { lookAt, watchFiles } from "./watch.ts";
@@ -96,6 +96,11 @@ export class Config {
   /** A section as it was written, variables filled in; `undefined` when it is absent or cannot be read. */
   section(name: string): unknown {
     return this.#sections.get(name);
+  }
+
+  /** Whether there is a value at a path of two keys or more. */
+  has([name, ...rest]: readonly string[]): boolean {
+    return valueAt(this.#sections.get(name!), rest) !== undefined;
   }
 
   /**
@@ -307,7 +312,7 @@ export class Config {
     const sections = new Map<string, unknown>();
     for (const { layer } of layers) {
       for (const [name, value] of layer.sections) {
-        if (value !== null || !sections.has(name)) sections.set(name, mergeTrees(sections.get(name), value));
+        sections.set(name, mergeTrees(sections.get(name), value));
       }
     }
     const broken = new Set<string>();

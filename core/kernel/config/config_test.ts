@@ -61,6 +61,15 @@ function test(name: string, run: (folder: string) => Promise<void>): void {
   Deno.test(name, () => withFolder(run));
 }
 
+test("Config.load() keeps the value of a key that a later config names without one", async (folder) => {
+  await Deno.writeTextFile(`${folder}/go2rtc.yaml`, "api: {listen: ':31'}\nrtsp: {listen: ''}\n");
+  const later = [`${folder}/go2rtc.yaml`, "rtsp.listen=", "{api: {listen: , origin: '*'}, webrtc: {listen: }}"];
+  const config = await Config.load(later, environment({}), { folder });
+  assert.deepEqual(config.section("rtsp"), { listen: "" });
+  assert.deepEqual(config.section("api"), { listen: ":31", origin: "*" });
+  assert.deepEqual(config.section("webrtc"), { listen: null });
+});
+
 test("Config.load() reads a whole file", async (folder) => {
   await Deno.writeTextFile(`${folder}/go2rtc.yaml`, SAMPLE);
   const secrets = new Secrets();

@@ -36,11 +36,15 @@ export function removeFromText(text: string, path: readonly string[]): string {
 
 /**
  * The text with another YAML or JSON text merged into it: maps key by key, everything else replaced. `${NAME}` in it is a
- * variable. Throws a `SyntaxError` when either text is no map in YAML.
+ * variable. Throws a `SyntaxError` when either text is no map in YAML, and when a section would lose its keys.
  */
 export function mergeIntoText(text: string, patch: string): string {
   let merged = text;
-  for (const { path, value } of leaves(mapOf(dataOf(patch)), [], checkText(text))) {
+  const before = checkText(text);
+  for (const { path, value } of leaves(mapOf(dataOf(patch)), [], before)) {
+    if (path.length === 1 && value !== null && isConfigMap(valueAt(before, path))) {
+      throw new SyntaxError(`yaml: "${path[0]}" is a map, what is to be merged into it is none`);
+    }
     merged = setInText(merged, path, value, { keepsVariables: true });
   }
   return merged;

@@ -289,8 +289,12 @@ Deno.test("mergeIntoText() merges maps, replaces the rest and keeps comments", (
   );
 });
 
-Deno.test("mergeIntoText() replaces a map by a text and a text by a map", () => {
-  assert.equal(mergeIntoText("a: {b: 1}\nc: 1\n", "a: x\nc: {d: 1}\n"), "a: x\nc:\n  d: 1\n");
+Deno.test("mergeIntoText() replaces a map by a text and a text by a map, but no section", () => {
+  const text = "s:\n  a: {b: 1}\n  c: 1\nd: 1\n";
+  assert.equal(mergeIntoText(text, "s: {a: x, c: {d: 1}}\nd: {e: 1}\n"), "s:\n  a: x\n  c:\n    d: 1\nd:\n  e: 1\n");
+  for (const patch of ["s: x", "s: [a]", '{"s": 5}']) {
+    assert.throws(() => mergeIntoText(text, patch), { name: "SyntaxError", message: /"s" is a map/ });
+  }
 });
 
 const nameOf = fc.oneof(

@@ -6,8 +6,12 @@ export function isConfigMap(value: unknown): value is ConfigMap {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The later config over the earlier one: maps are merged key by key, everything else is replaced (contract §1.2). */
+/**
+ * The later config over the earlier one: maps are merged key by key, everything else is replaced, but by nothing: a key
+ * without a value leaves it as it was (contract §1.2).
+ */
 export function mergeTrees(earlier: unknown, later: unknown): unknown {
+  if (later === null && earlier !== undefined) return earlier;
   if (!isConfigMap(earlier) || !isConfigMap(later)) return later;
   const merged = new Map(Object.entries(earlier));
   for (const [key, value] of Object.entries(later)) merged.set(key, mergeTrees(merged.get(key), value));

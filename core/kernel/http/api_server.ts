@@ -1,6 +1,7 @@
 import type { Access, Denial, Verdict } from "../../access/access.ts";
 import { TOKEN_COOKIE } from "../../access/access.ts";
 import type { Peer, Principal } from "../../access/types.ts";
+import { plainHost } from "../../net/plain_host.ts";
 import type { HttpPeer } from "../../runtime/types.ts";
 import type { Logger } from "../../util/logger.ts";
 import type { RouteOptions, RouteRequest } from "../plugin.ts";
@@ -58,7 +59,7 @@ export class ApiHandler {
     if (!url) return textResponse(400, "Cannot read the request's URL");
     const isPreflight = request.method === "OPTIONS" && request.headers.has("access-control-request-method");
     if (isPreflight && hasCors) return new Response(null, { status: 204 });
-    const peer: Peer = { ...from, headers: request.headers };
+    const peer: Peer = { ...from, host: plainHost(from.host), headers: request.headers };
     const host = request.headers.get("host") ?? url.host;
     const verdict = this.#access.enter({
       peer,

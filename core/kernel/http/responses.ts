@@ -1,13 +1,20 @@
 import { redactUrls, StreamError, type StreamErrorCode } from "../../util/errors.ts";
 
-/** Writes JSON as the contract has it: `& < >` escaped, a newline at the end; `pretty` indents by two spaces. */
-export function jsonText(value: unknown, options: { pretty?: boolean } = {}): string {
-  const text = JSON.stringify(value, undefined, options.pretty ? 2 : undefined) ?? "null";
+/** How JSON is written: `pretty` indents by two spaces, `mask` is applied to every text that is no key. */
+export interface JsonOptions {
+  readonly pretty?: boolean;
+  readonly mask?: (text: string) => string;
+}
+
+/** Writes JSON as the contract has it: `& < >` escaped, a newline at the end. */
+export function jsonText(value: unknown, { pretty, mask }: JsonOptions = {}): string {
+  const masked = mask && ((_key: string, inner: unknown) => typeof inner === "string" ? mask(inner) : inner);
+  const text = JSON.stringify(value, masked, pretty ? 2 : undefined) ?? "null";
   return text.replace(/[&<>\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`) + "\n";
 }
 
 /** Answers with JSON. */
-export function jsonResponse(value: unknown, options: { pretty?: boolean; status?: number } = {}): Response {
+export function jsonResponse(value: unknown, options: JsonOptions & { readonly status?: number } = {}): Response {
   return new Response(jsonText(value, options), {
     status: options.status ?? 200,
     headers: { "content-type": "application/json" },

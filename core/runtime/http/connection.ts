@@ -9,8 +9,10 @@ import { runUpgrade, upgradeOf } from "./upgrade.ts";
 /** Answers a request; must not reject. */
 export type HttpHandler = (request: Request, peer: HttpPeer) => Response | Promise<Response>;
 
-/** A head must have come in so long. Browsers open connections ahead of need and give up on them after 10 s. */
-const HEAD_MS = 20_000;
+/** The first head must have begun in so long. Browsers open connections ahead of need and give up on them after 10 s. */
+const FIRST_MS = 20_000;
+/** A head that has begun must have come in so long (contract §1.7). */
+const HEAD_MS = 5000;
 /** How long a connection may rest between two requests: longer than what proxies keep one for. */
 const REST_MS = 75_000;
 const CR = 13;
@@ -62,7 +64,7 @@ export class HttpConnection {
   async run(): Promise<void> {
     try {
       for (let isFirst = true; !this.#isLast; isFirst = false) {
-        const head = await this.#nextHead(isFirst ? HEAD_MS : REST_MS);
+        const head = await this.#nextHead(isFirst ? FIRST_MS : REST_MS);
         if (!head) break;
         this.#isBusy = true;
         if (!await this.#serve(head)) break;
@@ -95,7 +97,7 @@ export class HttpConnection {
     let timer = setTimeout(() => this.#conn.close(), isResting ? restMs : HEAD_MS);
     try {
       if (isResting && !await this.#inbox.fill()) return undefined;
-      if (isResting && restMs !== HEAD_MS) {
+      if (isResting) {
         clearTimeout(timer);
         timer = setTimeout(() => this.#conn.close(), HEAD_MS);
       }
@@ -154,6 +156,10 @@ export class HttpConnection {
   }
 
   async #answer(head: RequestHead, body: IncomingBody, signal: AbortSignal): Promise<Response> {
+    // Whether there is a server at all (RFC 9110 §9.3.7).
+    if (head.method === "OPTIONS" && head.target === "*") {
+      return new Response(null, { headers: { "content-length": "0" } });
+    }
     let request: Request;
     try {
       request = this.#requestOf(head, body, signal);

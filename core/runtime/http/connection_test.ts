@@ -70,6 +70,17 @@ Deno.test("A connection tells a client that waits for it to go on, once somebody
   assert.match(await exchange(refusing, head), /^HTTP\/1\.1 413 (?!.* 100 ).*connection: close\r\n.*no$/s);
 });
 
+Deno.test("A connection tells that there is a server to who asks no more than that, and goes on", async () => {
+  const asked: string[] = [];
+  const handler: HttpHandler = ({ url }) => {
+    asked.push(url);
+    return new Response(".");
+  };
+  const answers = await exchange(handler, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", GET);
+  assert.equal(answers.match(/HTTP\/1\.1 200/g)?.length, 2);
+  assert.equal(asked.length, 1);
+});
+
 Deno.test("A connection passes over a body that nobody wants, up to a limit", async () => {
   const head = (size: number) => `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`;
   const short = await exchange(() => new Response("."), head(100_000), "x".repeat(100_000), GET);
