@@ -172,7 +172,7 @@ export class Access {
       return { principal };
     }
     if (this.#isExempt(place)) return undefined;
-    this.#limiter.fail(place.address, login.username);
+    this.#limiter.fail(place.address, login.username, login.password);
     return { principal: nobody(place.address), denial: { ...UNAUTHORIZED, isWrongLogin: true } };
   }
 
@@ -259,7 +259,7 @@ export class Access {
         return found;
       }
       if (!place.isOwner) {
-        this.#limiter.fail(address, login.username);
+        this.#limiter.fail(address, login.username, login.password);
         return undefined;
       }
     }

@@ -47,6 +47,8 @@ interface Failures {
   count: number;
   lastMs: number;
   blockedUntilMs: number;
+  /** What the newest wrong password leaves; `undefined` where it was not to be seen. */
+  guess: number | undefined;
 }
 
 /**
@@ -55,13 +57,16 @@ interface Failures {
  */
 const NAME_COUNTS = 16;
 
-/** Counts wrong logins by address and makes those who guess wait, twice as long each time. */
+/**
+ * Counts wrong logins by address and makes those who guess wait, twice as long each time. The same wrong password again is
+ * no guess: a forgotten tablet with an old one must not lock out who knows the new one.
+ */
 export class LoginLimiter {
   readonly #now: () => number;
   readonly #capacity: number;
   // In order of the last failure, oldest first.
   readonly #failures = new Map<string, Failures>();
-  // Which names share a count is nobody's to know.
+  // Which names share a count, and what a guess leaves, is nobody's to know.
   readonly #salt = crypto.randomUUID();
 
   constructor(now: () => number = () => performance.now(), capacity = 4000) {
@@ -70,9 +75,13 @@ export class LoginLimiter {
   }
 
   #keyOf(address: string, name: string): string {
+    return `${hostKeyOf(address)} ${(this.#hash(name) >>> 8) % NAME_COUNTS}`;
+  }
+
+  #hash(text: string): number {
     let hash = 0;
-    for (const char of this.#salt + name) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
-    return `${hostKeyOf(address)} ${(hash >>> 8) % NAME_COUNTS}`;
+    for (const char of this.#salt + text) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
+    return hash;
   }
 
   /** Milliseconds until the address may try again to log in by that name; 0: now. */
@@ -81,14 +90,17 @@ export class LoginLimiter {
     return found ? Math.max(0, found.blockedUntilMs - this.#now()) : 0;
   }
 
-  fail(address: string, name = ""): void {
+  /** Takes a wrong login; `password` is absent where only a digest of it is sent. */
+  fail(address: string, name = "", password?: string): void {
     const key = this.#keyOf(address, name);
     const nowMs = this.#now();
     const found = this.#failures.get(key);
+    const guess = password === undefined ? undefined : this.#hash(`${name} ${password}`);
+    if (found && guess !== undefined && guess === found.guess) return;
     const count = found && nowMs - found.lastMs < FORGET_MS ? found.count + 1 : 1;
     const waitMs = count <= FREE_FAILURES ? 0 : Math.min(MAX_WAIT_MS, 1000 * 2 ** Math.min(count - FREE_FAILURES, 16));
     this.#failures.delete(key);
-    this.#failures.set(key, { count, lastMs: nowMs, blockedUntilMs: nowMs + waitMs });
+    this.#failures.set(key, { count, lastMs: nowMs, blockedUntilMs: nowMs + waitMs, guess });
     if (this.#failures.size > this.#capacity) this.#failures.delete(this.#failures.keys().next().value!);
   }
 

@@ -40,6 +40,14 @@ Deno.test("LoginLimiter makes those who guess wait and forgets the oldest", () =
   assert.equal(limiter.waitMs("10.0.0.1"), 60_000);
 });
 
+Deno.test("LoginLimiter counts the same wrong password once, however often it comes", () => {
+  const limiter = new LoginLimiter(() => 0);
+  for (let i = 0; i < 100; i++) limiter.fail("8.8.8.8", "anna", "old");
+  assert.equal(limiter.waitMs("8.8.8.8", "anna"), 0);
+  for (let i = 0; i < 10; i++) limiter.fail("8.8.8.8", "anna", i % 2 ? "old" : "older");
+  assert.equal(limiter.waitMs("8.8.8.8", "anna"), 2000);
+});
+
 Deno.test("LoginLimiter keeps what was guessed of one name when another logs in", () => {
   const limiter = new LoginLimiter(() => 0);
   const others = Array.from({ length: 50 }, (_, i) => `user${i}`);

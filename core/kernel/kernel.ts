@@ -173,6 +173,9 @@ export class Kernel implements AsyncDisposable {
       renditionBytes: () => renditionBytesOf(this.streams),
     });
     if (!isEnabled(["api"], app.modules)) return;
+    if (this.#settings.isApiOff) {
+      this.log.logger("api").error("stays off, pages and API included: mend the section api of the config and restart");
+    }
     const handler = new ApiHandler({
       router: this.router,
       access: this.access,

@@ -20,6 +20,8 @@ export interface KernelSettings {
   readonly log: LogConfig;
   /** Off: there is no HTTP listener. */
   readonly api: ApiConfig;
+  /** The section `api` has mistakes: there is no HTTP until a restart with better ones. */
+  readonly isApiOff: boolean;
   readonly access: AccessSettings;
 }
 
@@ -33,6 +35,7 @@ export function readSettings(config: Config): KernelSettings {
     app: app.ok ? app.value : {},
     log: log.ok ? log.value : logSchema.parse({}),
     api: apiConfig,
+    isApiOff: !api.ok,
     access: accessSettings(config, apiConfig, api.ok),
   };
 }
