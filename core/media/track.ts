@@ -17,6 +17,8 @@ export interface TrackOptions {
 const AUDIO_KEEP_MS = 10_000;
 const OPAQUE_KEEP_MS = 2000;
 const GENERATIONS_KEPT = 8;
+/** Some cameras never send a keyframe, whatever their parameter sets. */
+const KEYFRAME_PATIENCE_MS = 10_000;
 
 let frameOrder = 0;
 
@@ -35,6 +37,8 @@ export class Track {
   #order: DecodeOrder;
   #generation = 0;
   #lastTimestamp = -Infinity;
+  // Until then a frame that is no keyframe belongs to a picture that nobody has.
+  #keyframeByMs = 0;
   /** Frames and payload bytes that came in. */
   frames = 0;
   bytes = 0;
@@ -84,6 +88,10 @@ export class Track {
   append(input: FrameInput): void {
     if (input.codec && !hasSameParameters(input.codec, this.codec)) this.#setCodec(input.codec);
     const arrivalMs = input.arrivalMs ?? performance.now();
+    if (this.#keyframeByMs > 0) {
+      if (!input.isKeyframe && arrivalMs < this.#keyframeByMs) return input.payload.discard?.();
+      this.#keyframeByMs = 0;
+    }
     const pts = this.#clock.place(input.pts, arrivalMs);
     let timestamp = input.dts === undefined
       ? this.kind === "video" ? this.#order.next(pts) : pts
@@ -122,10 +130,12 @@ export class Track {
     this.#order = this.#orderFor(codec);
   }
 
-  /** A new connection feeds the track from now on. */
+  /** A new connection feeds the track from now on; with other parameter sets, a picture begins with a keyframe. */
   restart(codec?: Codec): void {
     this.#clock.restart();
-    if (codec && codec.parameterSets.length > 0 && !hasSameParameters(codec, this.codec)) this.#setCodec(codec);
+    if (!codec || codec.parameterSets.length === 0 || hasSameParameters(codec, this.codec)) return;
+    this.#setCodec(codec);
+    if (this.kind === "video") this.#keyframeByMs = performance.now() + KEYFRAME_PATIENCE_MS;
   }
 
   /** RTCP sender report of the source: RTP timestamp, and the wall clock it stands for in ms since 1970. */

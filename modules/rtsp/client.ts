@@ -162,6 +162,19 @@ export class RtspClient {
     this.#login = this.#target.login && new LoginClient(this.#target.login);
   }
 
+  /** Says what will be pushed; `setup` then tells of each media how. */
+  async announce(description: string, signal: AbortSignal): Promise<void> {
+    const type = [["Content-Type", "application/sdp"]] as const;
+    const response = await this.#request("ANNOUNCE", this.#target.url, type, signal, description);
+    if (response.status !== 200) throw this.#refusal("ANNOUNCE", response);
+  }
+
+  /** Begins to push. */
+  async record(signal: AbortSignal): Promise<void> {
+    const response = await this.#request("RECORD", this.#target.url, [["Range", "npt=0.000-"]], signal);
+    if (response.status !== 200) throw this.#refusal("RECORD", response);
+  }
+
   /** Asks for a media; answers the transport that the camera chose. */
   async setup(control: string | undefined, transport: string, signal: AbortSignal): Promise<TransportSpec> {
     const url = controlUrl(this.#description?.base ?? this.#target.url, control);
@@ -239,6 +252,7 @@ export class RtspClient {
     plainUrl: string,
     more: readonly (readonly [string, string | undefined])[],
     signal: AbortSignal,
+    body?: string,
   ): Promise<RtspResponse> {
     let hasReconnected = this.#session !== undefined;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -247,7 +261,7 @@ export class RtspClient {
       let response: RtspResponse;
       try {
         if (!this.#connection) throw new StreamError("CLOSED", "closed by us");
-        response = await this.#connection.request(method, url, headers, this.#options.timeoutMs, signal);
+        response = await this.#connection.request(method, url, headers, this.#options.timeoutMs, signal, body);
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         const code = error instanceof StreamError ? error.code : "OFFLINE";

@@ -99,7 +99,7 @@ export class ClientConnection {
   }
 
   /** Sends a request; `CSeq` is put in front of its headers. Whoever listens is told of the answer or of the end. */
-  post(method: string, url: string, headers: RtspHeaders, pending?: Partial<Pending>): void {
+  post(method: string, url: string, headers: RtspHeaders, pending?: Partial<Pending>, body?: string): void {
     const sequence = ++this.#sequence;
     if (this.#error) return pending?.onEnd?.(this.#error);
     this.#pending.set(sequence, {
@@ -107,7 +107,7 @@ export class ClientConnection {
       onEnd: pending?.onEnd ?? (() => {}),
     });
     if (this.#pending.size > MAX_PENDING) this.#pending.delete(firstKey(this.#pending)!);
-    this.write(writeRequest(method, url, new RtspHeaders([["CSeq", String(sequence)], ...headers])));
+    this.write(writeRequest(method, url, new RtspHeaders([["CSeq", String(sequence)], ...headers]), body));
   }
 
   /** Sends a request and waits for its answer, at most `limitMs`. */
@@ -117,14 +117,20 @@ export class ClientConnection {
     headers: RtspHeaders,
     limitMs: number,
     signal: AbortSignal,
+    body?: string,
   ): Promise<RtspResponse> {
     const late = () => new StreamError("TIMEOUT", `no answer to ${method} within ${limitMs / 1000} s`);
     using limit = timeLimit(limitMs, late, signal);
     return await new Promise<RtspResponse>((resolve, reject) => {
       if (limit.signal.aborted) return reject(limit.signal.reason);
       limit.signal.addEventListener("abort", () => reject(limit.signal.reason), { once: true });
-      this.post(method, url, headers, { onAnswer: resolve, onEnd: reject });
+      this.post(method, url, headers, { onAnswer: resolve, onEnd: reject }, body);
     });
+  }
+
+  /** The connection for an outlet, once nothing else is written to it. */
+  outletConn(): StreamConn {
+    return this.#conn;
   }
 
   /** Sends bytes behind those that wait; false: too many wait, they were dropped. The end of the connection is told by `ended`. */

@@ -11,7 +11,7 @@ export interface RtspService {
   readonly pkt_size: number;
 }
 
-/** RTSP cameras as sources, and the RTSP server for players and publishers. */
+/** RTSP cameras as sources, RTSP servers as sinks, and the RTSP server for players and publishers. */
 export default definePlugin<RtspConfig>({
   name: "rtsp",
   api: PLUGIN_API,
@@ -19,6 +19,9 @@ export default definePlugin<RtspConfig>({
   async setup(ctx) {
     ctx.source(["rtsp", "rtsps", "rtspx"], {
       open: async (source, io) => await (await import("./producer.ts")).openCamera(source, io),
+    });
+    ctx.sink(["rtsp", "rtsps", "rtspx"], {
+      open: async (sink, io) => await (await import("./push.ts")).openPush(sink, io),
     });
     const { listen, default_query, pkt_size } = ctx.config;
     const addresses = (typeof listen === "string" ? [listen] : listen).filter((address) => address !== "");

@@ -167,7 +167,7 @@ export class ServerSession implements ServerHandler {
     try {
       const handle = this.#find(path, principal);
       if (!handle) throw new StreamError("NOT_FOUND", "stream not found");
-      viewer.enter(handle, await handle.attach(viewer, principal, signal));
+      viewer.enter(handle.start, await handle.attach(viewer, principal, signal));
     } catch (error) {
       viewer.leave();
       if (signal.aborted) return { status: 503, closes: true };

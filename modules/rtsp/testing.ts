@@ -113,7 +113,7 @@ export class TestServer implements AsyncDisposable {
       source: (schemes, opener) => {
         for (const scheme of typeof schemes === "string" ? [schemes] : schemes) this.#sources.set(scheme, opener);
       },
-      sink: unused,
+      sink() {},
       redirect: unused,
       sniffer: unused,
       socket: unused,

@@ -12,7 +12,6 @@ import {
   rtpRenditionOf,
   type Start,
   type StreamConn,
-  type StreamHandle,
   StreamOutlet,
   Track,
   writeSdp,
@@ -36,10 +35,10 @@ export type Delivery = { readonly rtp: UdpSender; readonly rtcp: UdpSender } | "
 
 /** What a player gets of one track. */
 interface Output {
-  track: Track;
+  readonly track: Track;
   readonly delivery: Delivery;
-  rendition: RtpRendition;
-  release: () => void;
+  readonly rendition: RtpRendition;
+  readonly release: () => void;
   packets: number;
   bytes: number;
 }
@@ -102,14 +101,13 @@ export class Viewer implements Consumer {
     };
   }
 
-  /** Takes its place in a stream. */
-  enter(handle: StreamHandle, attachment: Attachment): void {
+  /** Takes its place in a stream, whose own `start` holds unless the player asks for another. */
+  enter(start: Start | undefined, attachment: Attachment): void {
     this.#attachment = attachment;
-    this.#start = this.#options.start ?? handle.start ?? "live";
+    this.#start = this.#options.start ?? start ?? "live";
     this.#tracks = attachment.assignments.filter(({ media }) => media.direction === "sendonly").map(({ track }) =>
       track
     );
-    attachment.onReplaced = (was, is) => this.#replace(was, is);
   }
 
   /** It is gone when nothing comes from it for this long. */
@@ -319,17 +317,6 @@ export class Viewer implements Consumer {
     const output = this.#outputs.find((one) => one.track === track);
     const drops = track.kind === "video" ? this.#outlet?.reader.dropped ?? 0 : 0;
     return { bytes: output?.bytes ?? 0, packets: output?.packets ?? 0, drops };
-  }
-
-  // Its source came back different: same number, same payload type, another rendition.
-  #replace(was: Track, is: Track): void {
-    this.#tracks = this.#tracks.map((track) => track === was ? is : track);
-    const output = this.#outputs.find((one) => one.track === was);
-    if (!output) return;
-    output.release();
-    output.track = is;
-    Object.assign(output, this.#renditionOf(is, output.delivery));
-    this.#outlet?.reader.replace(was, is);
   }
 
   close(reason: string): void {

@@ -1,6 +1,6 @@
 /** Edits of the config, by whatever way, touch only the streams that changed. */
 import assert from "node:assert/strict";
-import { startServer, until } from "../support/server.ts";
+import { freePort, startServer, until } from "../support/server.ts";
 import { MseClient } from "./mse_client.ts";
 
 const CONFIG = `# The house
@@ -84,11 +84,6 @@ Deno.test("An edit of a listener's section leaves the server at its port", async
   );
   assert.doesNotMatch(server.output(), / ERR /);
 });
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 Deno.test("A stream that is removed closes its viewers with a reason, and no others", async () => {
   await using server = await startServer({ config: CONFIG });

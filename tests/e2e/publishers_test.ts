@@ -1,7 +1,7 @@
 /** Programs that publish, in each codec; what they sent is decoded on the other side. */
 import assert from "node:assert/strict";
 import { needs, type Program, run, start } from "../support/programs.ts";
-import { type Server, startServer, until } from "../support/server.ts";
+import { freePort, type Server, startServer, until } from "../support/server.ts";
 import { publish, TEST_PICTURE, TONE, X264 } from "./cameras.ts";
 
 interface StreamShape {
@@ -126,5 +126,23 @@ Deno.test({
     const { consumers } = await server.json<{ consumers: unknown[] }>("/api/streams?src=cam");
     assert.equal(consumers.length, 1);
     await pictures.cancel();
+  },
+});
+
+Deno.test({
+  ...await needs("A stream is pushed to another RTSP server, again when that comes back", "ffmpeg"),
+  async fn() {
+    const target = () => startServer({ rtspPort: port, config: "streams: {copy: }\n" });
+    const port = freePort();
+    await using source = await startServer({
+      config: `streams: {yard: "demo:"}\npublish: {yard: "rtsp://127.0.0.1:${port}/copy"}\n`,
+    });
+    await source.line(/WRN .*publishing stopped, trying again .*cannot be reached/);
+    for (let round = 0; round < 2; round++) {
+      await using server = await target();
+      await until(() => isLive(server, "copy"), 30_000);
+      const frames = await decoded(`rtsp://${server.rtsp}/copy`);
+      assert.ok(frames.h264! > 20 && frames.aac! > 40, JSON.stringify(frames));
+    }
   },
 });

@@ -7,6 +7,12 @@ export function serverCommand(): string[] {
   return [Deno.execPath(), "run", "-A", "--unstable-net", new URL("../../main.ts", import.meta.url).pathname];
 }
 
+/** A port of loopback that nobody listens at. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
 /** A running server. */
 export interface Server extends AsyncDisposable {
   /** `127.0.0.1:port` of the API. */
