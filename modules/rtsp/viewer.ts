@@ -17,6 +17,7 @@ import {
   writeSdp,
   writeSenderReport,
 } from "../../core/mod.ts";
+import { forgottenPicture } from "./forgotten_picture.ts";
 import { SOFTWARE } from "./options.ts";
 import { concat, interleave, reportRegularly } from "./reports.ts";
 import type { UdpSender } from "./udp.ts";
@@ -263,7 +264,9 @@ export class Viewer implements Consumer {
     const bytes = reader.edit ? rendition.patch(chunk, frame, reader.edit) : chunk.bytes;
     count(output, chunk.count, bytes.length);
     if (this.#hasReported) return bytes;
-    return concat([...this.#firstReports(frame, output).map(({ report, on }) => interleave(on, report)), bytes]);
+    const reports = this.#firstReports(frame, output).map(({ report, on }) => interleave(on, report));
+    const picture = this.#forgotten(frame, output, bytes.subarray(chunk.offsets[0]));
+    return concat([...reports, ...(picture ? [interleave(output.track.id * 2, picture)] : []), bytes]);
   }
 
   #datagrams(frame: Frame, reader: Reader) {
@@ -277,8 +280,14 @@ export class Viewer implements Consumer {
       for (const { report, delivery } of this.#firstReports(frame, output)) {
         if (delivery !== "interleaved") delivery.rtcp.send(report);
       }
+      const picture = this.#forgotten(frame, output, bytes.subarray(chunk.offsets[0]));
+      if (picture) output.delivery.rtp.send(picture);
     }
     return { chunk, bytes, sender: output.delivery.rtp };
+  }
+
+  #forgotten(frame: Frame, { track }: Output, first: Uint8Array): Uint8Array | undefined {
+    return forgottenPicture({ userAgent: this.#facts.userAgent, codecName: track.codec.name, frame }, first);
   }
 
   // A player that knows from the first packet on how its tracks belong together need not correct that later.

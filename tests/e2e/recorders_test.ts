@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { parseAvcConfig, parseH264Sps, readFmp4 } from "../../core/mod.ts";
 import { needs, run } from "../support/programs.ts";
-import { startServer } from "../support/server.ts";
-import { gstCamera } from "./cameras.ts";
+import { startServer, until } from "../support/server.ts";
+import { gstCamera, publish, TEST_PICTURE } from "./cameras.ts";
 import { MseClient } from "./mse_client.ts";
 
 const GOP = 50;
@@ -141,3 +141,36 @@ Deno.test({
     assertClean(now!, 2);
   },
 });
+
+const BFRAMES = ["-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p"];
+for (
+  const { name, codecs } of [
+    { name: "H264", codecs: ["-c:v", "libx264", ...BFRAMES] },
+    { name: "H265", codecs: ["-c:v", "libx265", "-x265-params", "log-level=none", ...BFRAMES] },
+  ]
+) {
+  Deno.test({
+    ...await needs(`Quirk(ffmpeg): ${name} with pictures out of order is copied into Matroska and MPEG-TS`, "ffmpeg"),
+    async fn() {
+      await using server = await startServer({ config: "streams: {cam: }\n" });
+      await using _ = publish(`rtsp://${server.rtsp}/cam`, { input: TEST_PICTURE, codecs });
+      const folder = await Deno.makeTempDir();
+      try {
+        await until(async () => {
+          const { producers } = await server.json<{ producers: { bytes_recv?: number }[] }>("/api/streams?src=cam");
+          return (producers[0]?.bytes_recv ?? 0) > 20_000;
+        });
+        for (const [query, transport, kind] of [["", "tcp", "mkv"], ["&start=now", "tcp", "ts"], ["", "udp", "ts"]]) {
+          const path = `${folder}/copy.${kind}`;
+          const from = ["-rtsp_transport", transport!, "-i", `rtsp://${server.rtsp}/cam?video${query}`];
+          const { code, output } = await run("ffmpeg", ["-y", "-v", "error", ...from, "-t", "1", "-c", "copy", path]);
+          assert.equal(code, 0, output);
+          const { times, beginsWithKeyframe } = await readSegment(path);
+          assert.ok(beginsWithKeyframe && times.length > 10, `${times.length} pictures, ${kind} over ${transport}`);
+        }
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}
