@@ -61,7 +61,11 @@ Deno.test("Called go2rtc, it tells the contract's version and looks for go2rtc.y
     assert.equal((await fetch(url, { method: "HEAD" })).status, 200);
     const streams = await (await fetch(`${url}api/streams`)).json() as Record<string, { producers: { url: string }[] }>;
     assert.deepEqual(Object.keys(streams), ["mine"]);
-    assert.equal(streams.mine!.producers[0]!.url, "demo:");
+    // The value of a variable is shown to nobody; what it stands for plays.
+    assert.equal(streams.mine!.producers[0]!.url, "***");
+    const still = await fetch(`${url}api/frame.mp4?src=mine`);
+    assert.equal(still.status, 200);
+    await still.body?.cancel();
     assert.equal((await program.terminate()).code, 0);
   }));
 
