@@ -68,7 +68,8 @@ export class TrackClock {
       return placed;
     }
     const source = this.#lastSource + step;
-    this.#slew(Math.abs(step));
+    // Only what goes on tells how much time has passed: pictures out of order go back in between.
+    if (step > 0) this.#slew(step);
     const placed = source + this.#offset;
     if (step > 0) this.#remember(source, placed, arrivalMs);
     return placed;

@@ -56,6 +56,23 @@ Deno.test("TrackClock.synchronize() brings sound to its picture little by little
   assert.equal(placed, 8000 + 1000 * 160 - 1600);
 });
 
+Deno.test("TrackClock.synchronize() goes as slowly with pictures out of order", () => {
+  const source = new SourceClock();
+  const sound = new TrackClock(8000, source);
+  sound.place(0, 1000);
+  sound.synchronize(0, 50_000);
+  const video = new TrackClock(90_000, source);
+  video.place(0, 1000);
+  video.synchronize(0, 51_000);
+  let placed = 0;
+  // Ten seconds of I P B B: each P is three pictures ahead.
+  for (let i = 3; i <= 249; i += 3) {
+    for (const picture of [i, i - 2, i - 1]) placed = video.place(picture * 3600, 1000 + picture * 40);
+  }
+  const moved = placed - 90_000 - 248 * 3600;
+  assert.ok(moved > 0.029 * 249 * 3600 && moved < 0.031 * 249 * 3600, `${moved} ticks in 10 s`);
+});
+
 /** Feeds presentation times in decode order and checks the decode times. */
 function decodeTimes(depth: number | undefined, pts: readonly number[]): number[] {
   const order = new DecodeOrder(depth, 100);
