@@ -47,7 +47,7 @@ interface Failures {
   count: number;
   lastMs: number;
   blockedUntilMs: number;
-  /** What the newest wrong password leaves; `undefined` where it was not to be seen. */
+  /** What the newest wrong password leaves; `undefined`: there was none. */
   guess: number | undefined;
 }
 
@@ -90,7 +90,7 @@ export class LoginLimiter {
     return found ? Math.max(0, found.blockedUntilMs - this.#now()) : 0;
   }
 
-  /** Takes a wrong login; `password` is absent where only a digest of it is sent. */
+  /** Takes a wrong login; one without a password counts each time. */
   fail(address: string, name = "", password?: string): void {
     const key = this.#keyOf(address, name);
     const nowMs = this.#now();

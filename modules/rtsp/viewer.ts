@@ -265,7 +265,7 @@ export class Viewer implements Consumer {
     count(output, chunk.count, bytes.length);
     if (this.#hasReported) return bytes;
     const reports = this.#firstReports(frame, output).map(({ report, on }) => interleave(on, report));
-    const picture = this.#forgotten(frame, output, bytes.subarray(chunk.offsets[0]));
+    const picture = this.#forgotten(frame, output, bytes, chunk.offsets[0]);
     return concat([...reports, ...(picture ? [interleave(output.track.id * 2, picture)] : []), bytes]);
   }
 
@@ -280,14 +280,17 @@ export class Viewer implements Consumer {
       for (const { report, delivery } of this.#firstReports(frame, output)) {
         if (delivery !== "interleaved") delivery.rtcp.send(report);
       }
-      const picture = this.#forgotten(frame, output, bytes.subarray(chunk.offsets[0]));
+      const picture = this.#forgotten(frame, output, bytes, chunk.offsets[0]);
       if (picture) output.delivery.rtp.send(picture);
     }
     return { chunk, bytes, sender: output.delivery.rtp };
   }
 
-  #forgotten(frame: Frame, { track }: Output, first: Uint8Array): Uint8Array | undefined {
-    return forgottenPicture({ userAgent: this.#facts.userAgent, codecName: track.codec.name, frame }, first);
+  // `start`: where the first packet is; a frame may have none.
+  #forgotten(frame: Frame, { track }: Output, bytes: Uint8Array, start: number | undefined): Uint8Array | undefined {
+    if (start === undefined) return undefined;
+    const { userAgent } = this.#facts;
+    return forgottenPicture({ userAgent, codecName: track.codec.name, frame }, bytes.subarray(start));
   }
 
   // A player that knows from the first packet on how its tracks belong together need not correct that later.
