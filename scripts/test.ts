@@ -21,13 +21,21 @@ const SECOND_TRIES = 3;
 const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
 /** Tests that passed at the second try only. */
 const unsteady: string[] = [];
+/** What failed, said once more at the end: a long log is often kept from its end on only. */
+const failed: string[] = [];
 const wanted = Deno.args.filter((arg) => !arg.startsWith("-"));
 
 async function run(args: string[], env: Record<string, string> = {}): Promise<{ code: number; output: string }> {
   const child = new Deno.Command(Deno.execPath(), { args, env, stdout: "piped", stderr: "piped" }).spawn();
   let output = "";
   const stop = () => {
-    console.log(`Silent for ${SILENCE_MS / 1000} s: ended`);
+    const long = [...output.matchAll(/^(?:.* \.\.\.)?'(.+)' has been running for over/gm)].map(([, title]) => title!);
+    const hanging = new Set(long.filter((title) => !/ \.\.\. \w/.test(output.split(title).at(-1)!.split("\n")[0]!)));
+    const fault = `silent for ${SILENCE_MS / 1000} s, ended; it hung in: ${
+      [...hanging].join(", ") || "what is unknown"
+    }`;
+    console.log(fault);
+    failed.push(fault);
     child.kill("SIGKILL");
   };
   let watchdog = setTimeout(stop, SILENCE_MS);
@@ -57,8 +65,12 @@ async function run(args: string[], env: Record<string, string> = {}): Promise<{ 
 async function check(name: string, args: string[]): Promise<void> {
   console.log(`\n# ${name}`);
   const { code } = await run(args);
-  if (code === 0) totals.passed++;
-  else totals.failed++;
+  if (code === 0) {
+    totals.passed++;
+  } else {
+    totals.failed++;
+    failed.push(name);
+  }
 }
 
 interface Outcome extends Totals {
@@ -73,10 +85,10 @@ async function runTests(paths: readonly string[], options: readonly string[]): P
   const found =
     /^(?:ok|FAILED) \| (\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/m
       .exec(output);
-  const failed = Number(found?.[2] ?? 0);
+  const failures = Number(found?.[2] ?? 0);
   return {
     passed: Number(found?.[1] ?? 0),
-    failed: code !== 0 && failed === 0 ? 1 : failed,
+    failed: code !== 0 && failures === 0 ? 1 : failures,
     skipped: Number(found?.[3] ?? 0),
     output,
   };
@@ -89,21 +101,23 @@ async function runTests(paths: readonly string[], options: readonly string[]): P
 async function tests(name: string, paths: string[], options: string[]): Promise<void> {
   console.log(`\n# ${name}`);
   const started = performance.now();
-  const { passed, failed, skipped, output } = await runTests(paths, options);
-  totals.passed += passed;
-  totals.skipped += skipped;
-  const names = failuresOf(output);
+  const first = await runTests(paths, options);
+  totals.passed += first.passed;
+  totals.skipped += first.skipped;
+  const names = failuresOf(first.output);
   const files = [...new Set(names.map(({ file }) => file))];
-  if (names.length === failed && failed > 0 && failed <= SECOND_TRIES) {
+  let left = first;
+  if (names.length === first.failed && first.failed > 0 && first.failed <= SECOND_TRIES) {
     console.log(`\n# ${name}: ${files.join(", ")} once more, alone`);
-    const again = await runTests(files, []);
-    const stillFailed = Math.min(again.failed, failed);
+    left = await runTests(files, []);
+    const stillFailed = Math.min(left.failed, first.failed);
     totals.failed += stillFailed;
-    totals.passed += failed - stillFailed;
+    totals.passed += first.failed - stillFailed;
     for (const { title } of stillFailed === 0 ? names : []) unsteady.push(title);
   } else {
-    totals.failed += failed;
+    totals.failed += first.failed;
   }
+  for (const { title, file } of failuresOf(left.output)) failed.push(`${title} (${file})`);
   console.log(`${name}: ${Math.round((performance.now() - started) / 1000)} s`);
 }
 
@@ -177,6 +191,7 @@ if (wanted.length > 0) {
   await tests("tests with real peers", all.filter((file) => isSlow(file) && !isTimed(file)), ["--parallel"]);
   await tests("timed tests", all.filter(isTimed), []);
 }
+for (const what of failed) console.log(`Failed: ${what}`);
 for (const title of unsteady) console.log(`Passed at the second try: ${title}`);
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 Deno.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);

@@ -1,19 +1,23 @@
 import { clearInterval, setInterval } from "node:timers";
 import { files } from "../../runtime/mod.ts";
+import { readConfigFile } from "./store.ts";
 
 const LOOK_MS = 500;
 
-/** How files look from outside, to be compared with a later look; one that cannot be looked at is as none. */
+/**
+ * What files say, to be compared with a later look; one that cannot be read is as none. It is the text and not the time of
+ * the last change: an edit may leave size and time as they were (clocks of files tick, copies keep times).
+ */
 export async function lookAt(paths: readonly string[]): Promise<string> {
   const looks = paths.map(async (path) => {
     try {
-      const { modifiedMs, size } = await files.info(path);
-      return `${modifiedMs} ${size}`;
+      // What comes through a pipe comes once.
+      return (await files.info(path)).isFile ? await readConfigFile(path) ?? "" : "";
     } catch {
       return "";
     }
   });
-  return (await Promise.all(looks)).join();
+  return (await Promise.all(looks)).join("\0");
 }
 
 /**
