@@ -47,25 +47,17 @@ export class TrackClock {
   /** Places a presentation time (source ticks, wrapped at 32 bits or not) that arrived at `arrivalMs`. */
   place(pts: number, arrivalMs: number): number {
     const arrivalTicks = Math.round(arrivalMs * this.#rate / 1000);
-    if (this.#offset === undefined) {
-      this.#offset = arrivalTicks - pts;
-      this.#remember(pts, arrivalTicks, arrivalMs);
-      if (this.#report) this.#align();
-      return arrivalTicks;
-    }
+    if (this.#offset === undefined) return this.#begin(pts, arrivalTicks, arrivalMs);
     let step = pts - this.#lastSource;
     if (step > 0x7fffffff) step -= 0x100000000;
     else if (step < -0x7fffffff) step += 0x100000000;
     const stepMs = step * 1000 / this.#rate;
     const elapsedMs = arrivalMs - this.#lastArrivalMs;
     if (this.#isRestarted || stepMs - elapsedMs > JUMP_FORWARD_MS || stepMs < -JUMP_BACK_MS) {
-      this.#isRestarted = false;
+      // What was reported of a timeline that has been left says nothing about the next one.
+      if (!this.#isRestarted) this.#report = undefined;
       // At least one tick on; with what passed meanwhile, so that a gap stays as long as it was.
-      const placed = this.#lastPlaced + Math.max(1, Math.round(elapsedMs * this.#rate / 1000));
-      this.#offset = placed - pts;
-      this.#correction = 0;
-      this.#remember(pts, placed, arrivalMs);
-      return placed;
+      return this.#begin(pts, this.#lastPlaced + Math.max(1, Math.round(elapsedMs * this.#rate / 1000)), arrivalMs);
     }
     const source = this.#lastSource + step;
     // Only what goes on tells how much time has passed: pictures out of order go back in between.
@@ -73,6 +65,21 @@ export class TrackClock {
     const placed = source + this.#offset;
     if (step > 0) this.#remember(source, placed, arrivalMs);
     return placed;
+  }
+
+  // Nobody has a frame of this timeline yet: what is known of its lip sync is corrected at once.
+  #begin(pts: number, placed: number, arrivalMs: number): number {
+    const least = this.#lastPlaced + 1;
+    this.#isRestarted = false;
+    this.#offset = placed - pts;
+    this.#correction = 0;
+    this.#remember(pts, placed, arrivalMs);
+    if (!this.#report) return placed;
+    this.#align();
+    const step = Math.max(least - placed, this.#correction);
+    this.#offset += step;
+    this.#correction -= step;
+    return this.#lastPlaced = placed + step;
   }
 
   #remember(source: number, placed: number, arrivalMs: number): void {
@@ -92,7 +99,7 @@ export class TrackClock {
   /** A sender report: this source timestamp stands for that wall clock (ms). Lip sync is corrected little by little. */
   synchronize(rtpTimestamp: number, wallMs: number): void {
     this.#report = { source: rtpTimestamp, wallMs };
-    if (this.#offset !== undefined) this.#align();
+    if (this.#offset !== undefined && !this.#isRestarted) this.#align();
   }
 
   #align(): void {

@@ -73,6 +73,35 @@ Deno.test("TrackClock.synchronize() goes as slowly with pictures out of order", 
   assert.ok(moved > 0.029 * 249 * 3600 && moved < 0.031 * 249 * 3600, `${moved} ticks in 10 s`);
 });
 
+Deno.test("TrackClock.synchronize() before the first frame brings it to its picture at once", () => {
+  const source = new SourceClock();
+  const video = new TrackClock(90000, source);
+  const audio = new TrackClock(8000, source);
+  video.synchronize(0, 50_000);
+  audio.synchronize(0, 49_800);
+  assert.equal(video.place(0, 1000), 90_000);
+  assert.equal(audio.place(0, 1000), 6400);
+  assert.equal(audio.place(160, 1020), 6560);
+});
+
+Deno.test("TrackClock.synchronize() after a restart speaks of the new count, and what it asks never steps back", () => {
+  const source = new SourceClock();
+  const video = new TrackClock(90000, source);
+  const audio = new TrackClock(8000, source);
+  for (const clock of [video, audio]) clock.place(3_000_000_000, 1000);
+  source.reset();
+  for (const clock of [video, audio]) clock.restart();
+  video.synchronize(500, 80_000);
+  // This time the picture is 300 ms late, and after the next restart the sound 4 s.
+  audio.synchronize(700, 80_300);
+  assert.equal(video.place(500, 2000), 180_000);
+  assert.equal(audio.place(700, 2000), 18_400);
+  assert.equal(audio.place(860, 2020), 18_560);
+  audio.restart();
+  audio.synchronize(0, 76_000);
+  assert.equal(audio.place(0, 2040), 18_561);
+});
+
 /** Feeds presentation times in decode order and checks the decode times. */
 function decodeTimes(depth: number | undefined, pts: readonly number[]): number[] {
   const order = new DecodeOrder(depth, 100);
