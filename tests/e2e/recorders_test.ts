@@ -160,14 +160,17 @@ for (
           const { producers } = await server.json<{ producers: { bytes_recv?: number }[] }>("/api/streams?src=cam");
           return (producers[0]?.bytes_recv ?? 0) > 20_000;
         });
-        for (const [query, transport, kind] of [["", "tcp", "mkv"], ["&start=now", "tcp", "ts"], ["", "udp", "ts"]]) {
-          const path = `${folder}/copy.${kind}`;
-          const from = ["-rtsp_transport", transport!, "-i", `rtsp://${server.rtsp}/cam?video${query}`];
-          const { code, output } = await run("ffmpeg", ["-y", "-v", "error", ...from, "-t", "1", "-c", "copy", path]);
-          assert.equal(code, 0, output);
-          const { times, beginsWithKeyframe } = await readSegment(path);
-          assert.ok(beginsWithKeyframe && times.length > 10, `${times.length} pictures, ${kind} over ${transport}`);
-        }
+        const copies = [["", "tcp", "mkv"], ["&start=now", "tcp", "ts"], ["", "udp", "ts"]].map(
+          async ([query, transport, kind]) => {
+            const path = `${folder}/${transport}.${kind}`;
+            const from = ["-rtsp_transport", transport!, "-i", `rtsp://${server.rtsp}/cam?video${query}`];
+            const { code, output } = await run("ffmpeg", ["-v", "error", ...from, "-t", "1", "-c", "copy", path]);
+            assert.equal(code, 0, output);
+            const { times, beginsWithKeyframe } = await readSegment(path);
+            assert.ok(beginsWithKeyframe && times.length > 10, `${times.length} pictures, ${kind} over ${transport}`);
+          },
+        );
+        await Promise.all(copies);
       } finally {
         await Deno.remove(folder, { recursive: true });
       }
