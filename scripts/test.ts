@@ -167,8 +167,10 @@ async function installPrograms(): Promise<void> {
   }
 }
 
-await installPrograms();
+// Meanwhile the checks, which need none of them.
+const installed = installPrograms();
 if (wanted.length > 0) {
+  await installed;
   await tests("tests", wanted, []);
 } else {
   await check("format", ["fmt", "--check", "--quiet"]);
@@ -176,6 +178,7 @@ if (wanted.length > 0) {
   await check("types", ["check", "--quiet", "main.ts", "core", "modules", "plugins", "scripts", "tests"]);
   await check("import directions", ["run", "-A", "scripts/check_imports.ts"]);
   await check("config reference is up to date", ["run", "-A", "--unstable-net", "scripts/schema.ts", "--check"]);
+  await installed;
   const all = [
     ...await testFiles("core"),
     ...await testFiles("modules"),
