@@ -10,6 +10,7 @@ export * from "./media/mod.ts";
 export * from "./rtp/mod.ts";
 export * from "./formats/mod.ts";
 export * from "./streams/mod.ts";
+export * from "./access/own_calls.ts";
 export * from "./access/types.ts";
 export { contains as networkContains, type IpBytes, type Network, parseIp, parseNetwork } from "./access/address.ts";
 export * from "./kernel/plugin.ts";

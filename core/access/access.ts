@@ -21,6 +21,7 @@ import {
   withoutChanges,
   withoutControl,
 } from "./principals.ts";
+import { isOwnCall, isOwnCaller } from "./own_calls.ts";
 import { clientOf, forwardedChains, isProxied, isSecretlyProxied } from "./proxy.ts";
 import type { AccessSettings, Role } from "./settings.ts";
 import type { Need, Peer, Principal } from "./types.ts";
@@ -76,6 +77,8 @@ interface Place {
   readonly forwarded?: string;
   /** A browser's request through a proxy that adds no header: who it is for cannot be known. */
   readonly isSecret?: boolean;
+  /** This program itself calls. */
+  readonly isOwnCall?: boolean;
   /** What whoever has logged in at the proxy may do. */
   readonly role?: Role;
 }
@@ -308,10 +311,12 @@ export class Access {
     const address = isUnix ? "unix" : peer.host;
     const reach = isUnix ? "loopback" : this.#reachOf(bytes);
     if (peer.isRemote) return { address, reach: "remote", isOwner: false, isHearsay: false };
+    if (isOwnCall(headers)) return { address, reach: "remote", isOwner: false, isHearsay: false, isOwnCall: true };
     if (!headers || !isProxied(headers)) {
       const isSecret = headers !== undefined && reach === "loopback" && isSecretlyProxied(headers, peer.transport);
       if (isSecret) return { address, reach: "remote", isOwner: false, isHearsay: true, isSecret };
-      const isOwner = isUnix || (reach === "loopback" && (host === "" || isLoopbackName(host)));
+      const isLoopback = reach === "loopback" && (host === "" || isLoopbackName(host));
+      const isOwner = isUnix || (isLoopback && !isOwnCaller(peer.port));
       return { address, reach, isOwner, isHearsay: false };
     }
     const role = this.#loginProxies.find(({ text, network }) =>
@@ -373,6 +378,7 @@ function isLogin(given: Login, known: Login): boolean {
 }
 
 function remoteText(place: Place): string {
+  if (place.isOwnCall) return "The address of a source leads back to this program: let it be the stream's name instead";
   if (place.isHearsay) {
     return place.forwarded === undefined
       ? `Came through a proxy on ${place.address} that does not say for whom: let it send X-Forwarded-For, and add it ` +

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { asOwnCall, ownCallHeaders } from "./own_calls.ts";
 import { Access, type AccessRequest } from "./access.ts";
 import { type AccessSettings, defaultAccessSettings } from "./settings.ts";
 import type { Need, Peer, Principal } from "./types.ts";
@@ -95,6 +96,20 @@ Deno.test("Access trusts an owner with the token or a password only", () => {
     true,
   );
   assert.equal(accessOf({ trustApi: true }).enter(requestOf("192.168.1.2")).principal.isTrusted, false);
+});
+
+Deno.test("Access does not take this program for the owner of the machine when it is led back to itself", () => {
+  const access = accessOf();
+  const asked = access.enter(requestOf("127.0.0.1", { url: LOCALHOST, headers: ownCallHeaders }));
+  assert.match(asked.denial!.message, /leads back to this program/);
+  const address = { host: "127.0.0.1", port: 50000 };
+  const never = () => Promise.reject(new Error("not here"));
+  const conn = asOwnCall({ localAddress: address, remoteAddress: address, read: never, write: never, close() {} });
+  const rtsp = () =>
+    held(access, access.identify({ host: "127.0.0.1", port: 50000, transport: "tcp" }, undefined, "rtsp")!);
+  assert.equal(rtsp(), LOCAL);
+  conn.close();
+  assert.equal(rtsp(), `${CAMERA} operate admin`);
 });
 
 Deno.test("Access judges what comes through a proxy by the farthest address", () => {

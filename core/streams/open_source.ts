@@ -41,7 +41,7 @@ export async function openSource(
     if (!isTrusted && registry.isTrusted(url.scheme)) {
       throw new StreamError("UNTRUSTED_SOURCE", "streams: source from insecure producer");
     }
-    const openIo: OpenIo = { ...io, log: context.logOf(url.scheme) };
+    const openIo: OpenIo = { ...io, isTrusted, log: context.logOf(url.scheme) };
     const next = await redirector?.resolve(url, openIo);
     if (opener && (!next || next === text)) return await opener.open(url, openIo);
     if (!next) throw new StreamError("BAD_SOURCE", `source "${redactUrls(text)}" leads nowhere, check its address`);

@@ -17,6 +17,8 @@ export interface OpenIo {
   readonly log: Logger;
   /** The stream that the source belongs to, for messages. */
   readonly stream: string;
+  /** Whether the config, or somebody who may set what runs commands, named it. */
+  readonly isTrusted: boolean;
   /** What viewers want of it now, for sources that choose by it. */
   readonly wanted: readonly Codec[];
   /** Whether a camera's speaker is wanted. */

@@ -66,7 +66,8 @@ export class Publisher {
       const shown = redactUrls(this.sink);
       controller.abort(new StreamError("TIMEOUT", `no answer from "${shown}" within ${OPEN_TIMEOUT_MS / 1000} s`));
     }, OPEN_TIMEOUT_MS);
-    const io = { log: logOf(url.scheme), stream: this.stream, wanted: [], wantsSpeaker: false };
+    const { isTrusted } = this.#principal;
+    const io = { log: logOf(url.scheme), stream: this.stream, isTrusted, wanted: [], wantsSpeaker: false };
     const opened = opener.open(url, { ...io, signal: controller.signal });
     try {
       return await orAborted(opened, controller.signal);

@@ -1,4 +1,5 @@
 import {
+  asOwnCall,
   connectTcp,
   connectTls,
   LoginClient,
@@ -24,6 +25,14 @@ const MAX_TRIES = 4;
 /** How long a camera may take to accept the end. */
 const TEARDOWN_MS = 500;
 
+/** For whom a camera is dialled. */
+export interface Dialler {
+  /** Its name, or its URL. */
+  readonly stream: string;
+  /** Whether the address is the config's: if it leads back to this program, it is let in there as the owner. */
+  readonly isTrusted: boolean;
+}
+
 /** What DESCRIBE told. */
 export interface Description {
   readonly sdp: SdpSession;
@@ -38,6 +47,7 @@ export interface Description {
 export class RtspClient {
   readonly #options: RtspSourceOptions;
   readonly #stream: string;
+  readonly #isTrusted: boolean;
   #target: RtspTarget;
   #login: LoginClient | undefined;
   #connection: ClientConnection | undefined;
@@ -49,10 +59,11 @@ export class RtspClient {
   #bytesReceived = 0;
   #bytesSent = 0;
 
-  constructor(target: RtspTarget, options: RtspSourceOptions, stream: string) {
+  constructor(target: RtspTarget, options: RtspSourceOptions, { stream, isTrusted }: Dialler) {
     this.#target = target;
     this.#options = options;
     this.#stream = redactUrls(stream);
+    this.#isTrusted = isTrusted;
     this.#login = target.login && new LoginClient(target.login);
   }
 
@@ -111,12 +122,14 @@ export class RtspClient {
     this.#session = undefined;
   }
 
-  #dial(signal: AbortSignal): Promise<StreamConn> {
+  async #dial(signal: AbortSignal): Promise<StreamConn> {
     const { transport } = this.#options;
     if (transport.kind === "websocket") return connectWebSocket(transport.url, signal);
     const { host, port, isTls, checksCertificate } = this.#target;
-    if (!isTls) return connectTcp({ host, port }, { signal });
-    return connectTls({ host, port }, { signal, insecure: !checksCertificate });
+    const conn = isTls
+      ? await connectTls({ host, port }, { signal, insecure: !checksCertificate })
+      : await connectTcp({ host, port }, { signal });
+    return this.#isTrusted ? conn : asOwnCall(conn);
   }
 
   /** Learns what the camera gives; `asksForSpeaker` also what it takes (ONVIF Profile T §7.15). */

@@ -33,6 +33,7 @@ function open(source: string, signal = new AbortController().signal): Promise<Pr
     stream: "yard",
     wanted: [],
     wantsSpeaker: false,
+    isTrusted: true,
   });
 }
 

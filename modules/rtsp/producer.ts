@@ -24,7 +24,7 @@ import { untilAborted } from "./until.ts";
 /** Connects to a camera and learns what it has. */
 export async function openCamera(source: SourceUrl, io: OpenIo): Promise<Producer> {
   const options = parseSourceOptions(source);
-  const client = new RtspClient(parseTarget(source.url), options, io.stream);
+  const client = new RtspClient(parseTarget(source.url), options, io);
   try {
     await client.connect(io.signal);
     const { description, hasSpeaker } = await describe(client, options, io);

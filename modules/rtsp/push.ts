@@ -24,7 +24,7 @@ export async function openPush(sink: SourceUrl, io: OpenIo): Promise<Push> {
   if (options.transport.kind !== "tcp") {
     throw new StreamError("BAD_SOURCE", `Cannot push to "${redactUrls(sink.url)}" by #transport: only TCP is known`);
   }
-  const client = new RtspClient(parseTarget(sink.url), options, sink.url);
+  const client = new RtspClient(parseTarget(sink.url), options, { stream: sink.url, isTrusted: io.isTrusted });
   try {
     await client.connect(io.signal);
   } catch (error) {

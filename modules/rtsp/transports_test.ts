@@ -13,6 +13,7 @@ function open(source: string): Promise<Producer> {
     stream: "yard",
     wanted: [],
     wantsSpeaker: false,
+    isTrusted: true,
   });
 }
 

@@ -1,4 +1,5 @@
 import {
+  asOwnCall,
   ByteReader,
   connectTcp,
   connectTls,
@@ -54,11 +55,11 @@ export async function connectWebSocket(text: string, signal: AbortSignal): Promi
   }
 }
 
-function dial(url: URL, signal: AbortSignal): Promise<StreamConn> {
+async function dial(url: URL, signal: AbortSignal): Promise<StreamConn> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const isAddress = host.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(host);
-  if (url.protocol === "ws:") return connectTcp({ host, port: Number(url.port || 80) }, { signal });
-  return connectTls({ host, port: Number(url.port || 443) }, { signal, insecure: isAddress });
+  if (url.protocol === "ws:") return asOwnCall(await connectTcp({ host, port: Number(url.port || 80) }, { signal }));
+  return asOwnCall(await connectTls({ host, port: Number(url.port || 443) }, { signal, insecure: isAddress }));
 }
 
 function upgradeRequest(url: URL, authorization: string | undefined): Uint8Array {

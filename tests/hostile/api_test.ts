@@ -69,6 +69,39 @@ Deno.test("The API sets no source that runs commands, by whatever way it comes",
   });
 });
 
+Deno.test("A source's address that leads back to this server makes nobody its owner", async () => {
+  const users = `access:
+  users:
+    - {name: eve, password: pw, role: operator, cameras: [front]}
+streams: {front: "demo:", back: "demo:"}
+`;
+  await using server = await startServer({ config: users });
+  const { api, rtsp } = server;
+  const back = `http://${api}/api/exit`;
+  // A WHEP server that sends its clients on.
+  await using evil = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
+    const isSession = request.method === "POST" && request.url.endsWith("/session");
+    if (!isSession) return new Response(null, { status: 307, headers: { location: back } });
+    return new Response("v=0", { status: 201, headers: { location: back } });
+  });
+  const login = { Host: api, Authorization: `Basic ${btoa("eve:pw")}` };
+  const led = [
+    `webrtc:http://127.0.0.1:${evil.addr.port}/x`,
+    `webrtc:http://127.0.0.1:${evil.addr.port}/session`,
+    `webrtc:${back}`,
+    `webrtc:ws://${api}/api/ws?src=back`,
+    `rtsp://${rtsp}/back`,
+    `rtsp://localhost:${rtsp.split(":")[1]}/back`,
+  ];
+  for (const source of led) {
+    const put = httpRequest("PUT", `/api/streams?name=front&src=${encodeURIComponent(source)}`, login);
+    assert.equal(statusOf(await exchange(api, put)), 200);
+    const seen = await exchange(api, httpRequest("GET", "/api/frame.mp4?src=front", login));
+    assert.equal(statusOf(seen), 500, `${source}: ${seen.slice(0, 200)}`);
+  }
+  assert.equal(statusOf(await exchange(api, httpRequest("GET", "/api/streams", login))), 200);
+});
+
 Deno.test("The API leads to no file outside its folder, and to no module outside its list", async () => {
   const folder = await Deno.makeTempDir({ prefix: "lenswire-static-" });
   try {

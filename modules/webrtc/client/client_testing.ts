@@ -154,7 +154,7 @@ export class SourceOpener implements Disposable {
       ...silentLogger,
       limited: (_key: string, _level: string, message: string) => void this.warnings.push(message),
     };
-    const io = { signal, log, stream: "cam", wanted: [], wantsSpeaker: false };
+    const io = { signal, log, stream: "cam", isTrusted: true, wanted: [], wantsSpeaker: false };
     const openTransport = async () => {
       const transport = await IceTransport.open({
         listen: "127.0.0.1:0/udp",

@@ -1,5 +1,5 @@
 /** HTTP as signalling needs it: one small question, one small answer, in time. */
-import { messageOf, StreamError, timeLimit } from "../../../core/mod.ts";
+import { messageOf, ownCallHeaders, StreamError, timeLimit } from "../../../core/mod.ts";
 import type { ClientTarget } from "./target.ts";
 
 /** A request. */
@@ -33,7 +33,7 @@ export async function ask(
   const shown = `${request.url.origin}${request.url.pathname}`;
   const late = () => new StreamError("TIMEOUT", `webrtc: ${shown} did not answer in time`);
   using limit = timeLimit(request.limitMs ?? LIMIT_MS, late, request.signal);
-  const headers = { ...(authorization ? { authorization } : {}), ...request.headers };
+  const headers = { ...ownCallHeaders, ...(authorization ? { authorization } : {}), ...request.headers };
   let answer: SignalAnswer;
   try {
     const asked = { ...request, headers, signal: limit.signal };

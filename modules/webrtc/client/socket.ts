@@ -1,4 +1,4 @@
-import { StreamError, timeLimit } from "../../../core/mod.ts";
+import { ownCallHeaders, StreamError, timeLimit } from "../../../core/mod.ts";
 import type { ClientTarget } from "./target.ts";
 
 const OPEN_MS = 10_000;
@@ -20,7 +20,7 @@ export class SignalSocket implements Disposable {
 
   /** Connects. Rejects with a `StreamError` when it cannot. */
   static async open({ url, shown, authorization }: ClientTarget, signal: AbortSignal): Promise<SignalSocket> {
-    const socket = new WebSocket(url, authorization ? { headers: { authorization } } : {});
+    const socket = new WebSocket(url, { headers: { ...ownCallHeaders, ...(authorization ? { authorization } : {}) } });
     const opened = new SignalSocket(socket, shown);
     const late = () => new StreamError("TIMEOUT", `webrtc: ${shown} did not answer in time`);
     using limit = timeLimit(OPEN_MS, late, signal);
