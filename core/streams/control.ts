@@ -109,15 +109,17 @@ export class Control implements StreamsControl {
   async remove(name: string, principal: Principal): Promise<void> {
     requireOperate(principal, "remove streams");
     const { table, keepers, store } = this.#context;
+    let own = name;
     if (table.isAlias(name)) table.unalias(name);
     else {
       const stream = table.find(name);
       if (!stream) return;
-      keepers.forget(name);
+      own = stream.name;
+      keepers.forget(own);
       table.remove(stream, "the stream was removed");
     }
     for (const section of ["preload", "publish", "streams"]) {
-      if (store.has([section, name])) await saving(store.remove([section, name]));
+      if (store.has([section, own])) await saving(store.remove([section, own]));
     }
   }
 

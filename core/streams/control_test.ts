@@ -118,6 +118,24 @@ Deno.test("Control.patch() makes an alias, replaces sources, or adds a stream th
   await bench.streams.close();
 });
 
+Deno.test("Control finds a stream that is named by its URL as it is listed, but for two that look alike", async () => {
+  const bench = new Bench();
+  const { control } = bench.streams;
+  const [yard, hall] = ["http://yard/flv?user=admin&password=1", "http://yard/flv?user=admin&password=2"];
+  await control.put(yard, ["fake:a"], operator);
+  const [shown] = Object.keys(control.list(operator));
+  assert.equal(shown, "http://yard/flv?user=admin&password=***");
+  assert.ok(control.describe(shown, operator));
+  await control.put(hall, ["fake:b"], operator);
+  await control.remove(shown, operator);
+  assert.deepEqual(bench.streams.names(operator), [yard, hall]);
+  await control.remove(hall, operator);
+  await control.remove(shown, operator);
+  assert.deepEqual(bench.streams.names(operator), []);
+  assert.equal(bench.store.saved.size, 0);
+  await bench.streams.close();
+});
+
 Deno.test("Control.remove() removes an alias alone, a stream with all it owns, and nothing for an unknown name", async () => {
   const bench = new Bench();
   const { control } = bench.streams;

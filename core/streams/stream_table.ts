@@ -30,9 +30,12 @@ export class StreamTable {
     this.#context = context;
   }
 
-  /** The stream of a name or an alias. */
+  /** The stream of a name or an alias; of a name with a login also as it is shown, where only one is shown so. */
   find(name: string): Stream | undefined {
-    return this.#rows.get(this.#aliases.get(name) ?? name)?.stream;
+    const found = this.#rows.get(this.#aliases.get(name) ?? name)?.stream;
+    if (found || !name.includes("***")) return found;
+    const shown = this.streams.filter((stream) => redactUrls(stream.name) === name);
+    return shown.length === 1 ? shown[0] : undefined;
   }
   originOf(stream: Stream): Origin | undefined {
     return this.#rows.get(stream.name)?.origin;

@@ -29,7 +29,12 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Hides the user info of every URL in a text: `rtsp://user:pass@host` becomes `rtsp://***@host`. */
+/**
+ * Hides the user info of every URL in a text, and the passwords that many cameras want in the query:
+ * `http://user:pass@host/?user=admin&password=secret` becomes `http://***@host/?user=admin&password=***`.
+ */
 export function redactUrls(text: string): string {
-  return text.replace(/:\/\/[^\s/?#@"'<>]*(?:@[^\s/?#@"'<>]*)*@/g, "://***@");
+  return text
+    .replace(/:\/\/[^\s/?#@"'<>]*(?:@[^\s/?#@"'<>]*)*@/g, "://***@")
+    .replace(/([?&](?:password|passwd|pwd|pass)=)[^\s&#"'<>]+/gi, "$1***");
 }

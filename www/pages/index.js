@@ -173,20 +173,28 @@ $("#add form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
   const src = form.elements.src.value.trim();
-  const name = form.elements.name.value.trim();
   const note = $("#add-note");
   if (src === "") return tell(note, "Enter the address of the camera first.", "bad");
+  const name = form.elements.name.value.trim() || nameFor(src);
   form.elements.add.disabled = true;
   try {
-    await add(name || src, src);
+    await add(name, src);
     form.reset();
-    tell(note, `"${name || src}" was added.`, "good");
+    tell(note, `"${name}" was added.`, "good");
   } catch (error) {
     tell(note, explain(error), error.status === 400 && isUnsaved(error) ? "warn" : "bad");
   }
   form.elements.add.disabled = false;
   refresh();
 });
+
+/** The camera's host, or how the address begins where it names none. */
+function nameFor(src) {
+  const host = /:\/\/(?:[^/?#]*@)?(\[[^\]]+\]|[^/?#:]+)/.exec(src)?.[1] ?? src.split(":")[0];
+  let name = host;
+  for (let i = 2; rows.has(name); i++) name = `${host}-${i}`;
+  return name;
+}
 
 function add(name, src) {
   return ask("api/streams", { method: "PUT", query: { name, src } });
