@@ -47,7 +47,7 @@ export interface Frame {
   readonly compositionOffset: number;
   /** A decoder can start here. */
   readonly isKeyframe: boolean;
-  /** Packets of it were lost. */
+  /** Packets of it were lost, or it refers to pictures of a connection that has ended. */
   readonly isCorrupt: boolean;
   /** When it was complete, by this machine's monotonic clock. */
   readonly arrivalMs: number;

@@ -39,6 +39,8 @@ export class Track {
   #lastTimestamp = -Infinity;
   // Until then a frame that is no keyframe belongs to a picture that nobody has.
   #keyframeByMs = 0;
+  /** The frame to come refers to pictures of another connection, unless it is a keyframe. */
+  #isCutOff = false;
   /** Frames and payload bytes that came in. */
   frames = 0;
   bytes = 0;
@@ -98,6 +100,8 @@ export class Track {
       : pts - (input.pts - input.dts);
     if (timestamp <= this.#lastTimestamp) timestamp = this.#lastTimestamp + 1;
     this.#lastTimestamp = timestamp;
+    const isCorrupt = (input.isCorrupt ?? false) || (this.#isCutOff && !input.isKeyframe);
+    this.#isCutOff = false;
     const size = input.payload.byteLength;
     this.frames++;
     this.bytes += size;
@@ -107,7 +111,7 @@ export class Track {
       timestamp,
       compositionOffset: this.kind === "video" ? pts - timestamp : 0,
       isKeyframe: input.isKeyframe,
-      isCorrupt: input.isCorrupt ?? false,
+      isCorrupt,
       arrivalMs,
       generation: this.#generation,
       payload: input.payload,
@@ -130,10 +134,16 @@ export class Track {
     this.#order = this.#orderFor(codec);
   }
 
-  /** A new connection feeds the track from now on; with other parameter sets, a picture begins with a keyframe. */
+  /**
+   * A new connection feeds the track from now on. Its first picture is corrupt unless it is a keyframe; with other
+   * parameter sets, it waits for one.
+   */
   restart(codec?: Codec): void {
     this.#clock.restart();
-    if (!codec || codec.parameterSets.length === 0 || hasSameParameters(codec, this.codec)) return;
+    if (!codec || codec.parameterSets.length === 0 || hasSameParameters(codec, this.codec)) {
+      this.#isCutOff = this.kind === "video" && this.log.nextIndex > 0;
+      return;
+    }
     this.#setCodec(codec);
     if (this.kind === "video") this.#keyframeByMs = performance.now() + KEYFRAME_PATIENCE_MS;
   }

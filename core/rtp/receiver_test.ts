@@ -186,6 +186,15 @@ Deno.test("RtpReceiver goes on with another SSRC, behind what was there", () => 
   assert.equal(receiver.receiver.ssrc, 99);
 });
 
+Deno.test("RtpReceiver marks the first picture of another SSRC corrupt in the middle of a GOP", () => {
+  const receiver = new TestReceiver(codec("H264"));
+  const sender = new TestSender();
+  receiver.push(...sender.frame(packed(h264.idr()), 0));
+  sender.ssrc = 99;
+  for (const timestamp of [7, 3607]) receiver.push(...sender.frame(packed(h264.slice()), timestamp));
+  assert.deepEqual(receiver.frames.map((frame) => frame.isCorrupt), [false, true, false]);
+});
+
 Deno.test("RtpReceiver takes a jump of the numbers for a new count", () => {
   const receiver = new TestReceiver(codec("PCMU", { clockRate: 8000 }));
   const sender = new TestSender();
