@@ -124,6 +124,27 @@ await browserTest(
 );
 
 await browserTest(
+  "VideoRTC goes on at the live edge with the next keyframe, with sound, after a camera was away",
+  () =>
+    withPlayer("&mode=mse", async (page, _server, feed) => {
+      await shows(page, "p.stats.decoded > 50");
+      feed.isAway = true;
+      await page.evaluate(
+        "globalThis.live = document.querySelector('video-stream').video.currentTime - performance.now() / 1000",
+      );
+      await new Promise((resolve) => setTimeout(resolve, 5000));
+      const { decoded } = await stats(page);
+      feed.isAway = false;
+      const backMs = performance.now();
+      const isLive = "p.video.currentTime - performance.now() / 1000 > globalThis.live - 1";
+      await shows(page, `p.stats.decoded > ${decoded + 10} && p.video.readyState >= 3 && ${isLive}`);
+      const tookMs = performance.now() - backMs;
+      // Up to two seconds of it are the rest of a GOP.
+      assert.ok(tookMs < 4000, `${tookMs} ms`);
+    }),
+);
+
+await browserTest(
   "VideoRTC connects anew when the server closes the socket",
   () =>
     withPlayer("&mode=mse", async (page, server) => {

@@ -6,6 +6,7 @@ import {
   fmp4InitSegment,
   fmp4Mime,
   fmp4RenditionOf,
+  Fmp4Timeline,
   type Frame,
   inspect,
   makeAudioSpecificConfig,
@@ -79,6 +80,7 @@ export class LiveFeed implements Disposable {
   #pictures = 0;
   #sounds = 0;
   #isHeld = false;
+  #isAway = false;
 
   constructor(picture: Picture, sound: Sound) {
     this.#picture = picture;
@@ -98,15 +100,23 @@ export class LiveFeed implements Disposable {
     this.#isHeld = value;
   }
 
+  /** What is due until `false` never comes; then the tracks begin anew, in the middle of a GOP. */
+  set isAway(value: boolean) {
+    this.#isAway = value;
+    if (!value) { for (const track of [this.video, this.audio]) track.restart(); }
+  }
+
   #feed(): void {
     if (this.#isHeld) return;
     const seconds = (performance.now() - this.#startMs) / 1000;
     for (; this.#pictures / 25 <= seconds; this.#pictures++) {
       const { codec, frames } = this.#picture;
       const { units, isKeyframe } = frames[this.#at++ % frames.length]!;
+      if (this.#isAway) continue;
       this.video.append({ payload: new Units(units), isKeyframe, pts: this.#pictures * 3600, codec });
     }
     for (; this.#sounds * 1024 / 48000 <= seconds; this.#sounds++) {
+      if (this.#isAway) continue;
       const frame = this.#sound.frames[this.#sounds % this.#sound.frames.length]!;
       this.audio.append({ payload: new Units([frame]), isKeyframe: true, pts: this.#sounds * 1024 });
     }
@@ -198,9 +208,10 @@ export class PlayerServer implements AsyncDisposable {
     announce();
     socket.send(header());
     let generation = this.#feed.video.generation;
-    const render = (frame: Frame): Uint8Array => {
-      const bytes = renditions.get(reader.track)!.rendition.bytes(frame, reader.edit);
-      if (reader.track.kind !== "video" || frame.generation === generation) return bytes;
+    const timeline = new Fmp4Timeline();
+    const render = (frame: Frame): Uint8Array | undefined => {
+      const bytes = timeline.bytes(renditions.get(reader.track)!.rendition, frame, reader.edit);
+      if (!bytes || reader.track.kind !== "video" || frame.generation === generation) return bytes;
       generation = frame.generation;
       announce();
       return new Uint8Array([...header(), ...bytes]);

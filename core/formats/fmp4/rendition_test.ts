@@ -218,6 +218,41 @@ Deno.test("Fmp4Timeline never steps further than twice a duration, and keeps pre
   assert.equal(samples.at(-1)!.dts, samples.at(-1)!.pts);
 });
 
+/** How far the decode times of a viewer are behind, in ms, around an outage of 19 s. */
+function behindAfterOutage(tracks: readonly Track[], keyframeMs: number): number[] {
+  const timeline = new Fmp4Timeline();
+  const behind: number[] = [];
+  for (let ms = 0; ms < 22_000; ms += 20) {
+    if (ms >= 1000 && ms < 20_000) continue;
+    for (const track of tracks) {
+      const pts = ms * track.codec.clockRate / 1000;
+      const isKeyframe = track.kind === "audio" || ms === 0 || ms === keyframeMs;
+      // 20 ms of Opus, or any picture.
+      const payload = new Units([Uint8Array.of(0xfc, 1)]);
+      track.append({ payload, pts, dts: pts, isKeyframe, arrivalMs: ms });
+      const part = timeline.bytes(fmp4RenditionOf(track).rendition, track.log.newest!);
+      behind.push((pts - samplesOf(track, [part])[0]!.dts) * 1000 / track.codec.clockRate);
+    }
+  }
+  return behind;
+}
+
+Deno.test("Fmp4Timeline steps over a long gap at once where there is sound", () => {
+  const sound = () => new Track(1, codec("OPUS", { clockRate: 48000, channels: 2 }));
+  const video = () => new Track(0, codec("VP8"));
+  assert.deepEqual(new Set(behindAfterOutage([sound()], 0)), new Set([0]));
+  assert.deepEqual(new Set(behindAfterOutage([video(), sound()], 20_000)), new Set([0]));
+  // Whoever takes the gap in the sound waits for the keyframe, whatever the times of the pictures before it.
+  const behind = behindAfterOutage([sound(), video()], 21_000);
+  assert.deepEqual(new Set(behind), new Set([0]));
+});
+
+Deno.test("Fmp4Timeline steps over a long gap at the next keyframe where there are pictures alone", () => {
+  const behind = behindAfterOutage([new Track(0, codec("VP8"))], 21_000);
+  assert.ok(behind.slice(50, 100).every((ms) => ms > 1000));
+  assert.deepEqual(new Set(behind.slice(100)), new Set([0]));
+});
+
 Deno.test("Fmp4Timeline begins all tracks at the first frame, and leaves out what belongs before it", () => {
   const video = new TestVideo({ id: 0 });
   const sound = new Track(1, codec("OPUS", { clockRate: 48000, channels: 2 }));

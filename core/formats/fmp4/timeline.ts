@@ -8,23 +8,28 @@ import type { Fmp4Rendition } from "./rendition.ts";
  */
 const LONGEST_STEP = 1.75;
 
-/** A decode time that has fallen behind by more than this is put right, whatever players make of it. */
-const MAX_BEHIND_SECONDS = 60;
+/** Who has fallen behind by more than this takes the gap: sound at once, pictures at the next keyframe. */
+const MOST_BEHIND_SECONDS = 1.5;
 
 interface Place {
   decodeTime: number;
   duration: number;
+  /** The gaps that it has gone over. */
+  gaps: number;
 }
 
 /**
  * One viewer's copy of the fragments of its tracks: times begin at 0 with its first frame, numbers at 1, and decode times
- * never step further than players bear. After a gap (a camera that pauses, frames that the viewer skipped) the decode time
- * catches up little by little; presentation times of pictures stay exact, those of sound catch up with it.
+ * never step further than players bear. After a short gap (frames that the viewer skipped) the decode time catches up
+ * little by little; presentation times of pictures stay exact, those of sound catch up with it. After a long one (a camera
+ * that was away) it steps, as sound that catches up would hold the picture up.
  */
 export class Fmp4Timeline {
   readonly #places = new Map<number, Place>();
   #baseSeconds: number | undefined;
   #count = 0;
+  /** A player that takes a gap in one track takes any step of the others, once. */
+  #gaps = 0;
   readonly #isCopiedAtOnce: boolean;
 
   /** `isCopiedAtOnce`: whoever gets the bytes is done with them before another viewer asks, so they may be shared. */
@@ -50,12 +55,17 @@ export class Fmp4Timeline {
     let decodeTime = time - base;
     if (place) {
       const limit = place.decodeTime + Math.floor(LONGEST_STEP * place.duration);
-      if (decodeTime - limit < MAX_BEHIND_SECONDS * rate) decodeTime = Math.min(decodeTime, limit);
+      if (decodeTime > limit && place.gaps === this.#gaps) {
+        const canStep = track.kind !== "video" || frame.isKeyframe;
+        if (canStep && decodeTime - limit > MOST_BEHIND_SECONDS * rate) this.#gaps++;
+        else decodeTime = limit;
+      }
       decodeTime = Math.max(decodeTime, place.decodeTime + 1);
       place.decodeTime = decodeTime;
       place.duration = duration;
+      place.gaps = this.#gaps;
     } else {
-      this.#places.set(track.id, { decodeTime, duration });
+      this.#places.set(track.id, { decodeTime, duration, gaps: this.#gaps });
     }
     const own: Edit = {
       timeDelta: decodeTime - frame.timestamp,
