@@ -253,6 +253,23 @@ Deno.test("Fmp4Timeline steps over a long gap at the next keyframe where there a
   assert.deepEqual(new Set(behind.slice(100)), new Set([0]));
 });
 
+Deno.test("Fmp4Timeline goes on in seconds when a track is replaced by one with another clock rate", () => {
+  for (const rates of [[16000, 8000], [8000, 16000]]) {
+    const timeline = new Fmp4Timeline();
+    const times: number[] = [];
+    rates.forEach((clockRate, n) => {
+      const track = new Track(1, codec("PCMA", { clockRate, channels: 1 }));
+      for (let ms = n * 4000; ms < n * 4000 + 4000; ms += 20) {
+        const payload = new Units([new Uint8Array(clockRate / 50)]);
+        track.append({ payload, pts: ms * clockRate / 1000, isKeyframe: true, arrivalMs: 1000 + ms });
+        const part = timeline.bytes(fmp4RenditionOf(track).rendition, track.log.newest!);
+        times.push(samplesOf(track, [part])[0]!.dts * 1000 / clockRate);
+      }
+    });
+    assert.deepEqual(times, times.map((_time, i) => i * 20));
+  }
+});
+
 Deno.test("Fmp4Timeline begins all tracks at the first frame, and leaves out what belongs before it", () => {
   const video = new TestVideo({ id: 0 });
   const sound = new Track(1, codec("OPUS", { clockRate: 48000, channels: 2 }));

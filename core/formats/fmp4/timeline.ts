@@ -12,6 +12,8 @@ const LONGEST_STEP = 1.75;
 const MOST_BEHIND_SECONDS = 1.5;
 
 interface Place {
+  /** Of what follows; a track may be replaced by one with another. */
+  rate: number;
   decodeTime: number;
   duration: number;
   /** The gaps that it has gone over. */
@@ -54,6 +56,7 @@ export class Fmp4Timeline {
     const place = this.#places.get(track.id);
     let decodeTime = time - base;
     if (place) {
+      if (place.rate !== rate) convert(place, rate);
       const limit = place.decodeTime + Math.floor(LONGEST_STEP * place.duration);
       if (decodeTime > limit && place.gaps === this.#gaps) {
         const canStep = track.kind !== "video" || frame.isKeyframe;
@@ -65,7 +68,7 @@ export class Fmp4Timeline {
       place.duration = duration;
       place.gaps = this.#gaps;
     } else {
-      this.#places.set(track.id, { decodeTime, duration, gaps: this.#gaps });
+      this.#places.set(track.id, { rate, decodeTime, duration, gaps: this.#gaps });
     }
     const own: Edit = {
       timeDelta: decodeTime - frame.timestamp,
@@ -77,4 +80,11 @@ export class Fmp4Timeline {
     };
     return this.#isCopiedAtOnce ? rendition.patchShared(chunk, frame, own) : rendition.patch(chunk, frame, own);
   }
+}
+
+function convert(place: Place, rate: number): void {
+  const ratio = rate / place.rate;
+  place.rate = rate;
+  place.decodeTime = Math.round(place.decodeTime * ratio);
+  place.duration *= ratio;
 }
