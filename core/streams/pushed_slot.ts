@@ -16,6 +16,9 @@ export interface PushedOptions {
   readonly onGone: (slot: PushedSlot) => void;
 }
 
+/** A publisher that gives nothing for this long may be dead without its end being known. */
+const SILENT_MS = 1500;
+
 /**
  * A producer that was pushed to us: never started or stopped by viewers. When it leaves, its viewers stay for the linger
  * time, and the next publisher of the stream feeds them.
@@ -51,6 +54,13 @@ export class PushedSlot extends Slot {
       awaited.some(({ codec }) => given.some((media) => media.kind === codec.kind && fits(media, codec)));
     if (has((media, codec) => media.codecs.some((offered) => isSame(offered, codec)))) return 2;
     return has(() => true) ? 1 : 0;
+  }
+
+  /** Whether its connection seems dead, though it is not closed yet, and the producer's is its owner's new one. */
+  isAbandonedFor(producer: Producer): boolean {
+    if (!this.producer) return false;
+    const fit = this.fit(producer);
+    return this.state === "frozen" ? fit > 0 : fit === 2 && this.silentMs(this.host.context.clock.now()) > SILENT_MS;
   }
 
   /** Takes a producer without running it yet, and claims a track of it. */

@@ -242,6 +242,43 @@ Deno.test("PushedSlot whose connection has died silently gives way to its publis
   await back.done;
 });
 
+Deno.test("PushedSlot gives way before it is frozen, to a publisher of the same codec", async () => {
+  const bench = new Bench();
+  const stream = make(bench);
+  const dead = push(bench, stream, gives(h264));
+  await turn();
+  dead.producer.feed();
+  using attachment = await stream.attach(new FakeConsumer(takes(h264)), systemPrincipal);
+  await bench.clock.advance(2000);
+  const other = push(bench, stream, gives(h265));
+  await turn();
+  assert.ok(dead.producer.isRunning && other.producer.isRunning);
+  const back = push(bench, stream, gives(h264));
+  assert.equal(await dead.done, "ended");
+  await turn();
+  back.producer.feed();
+  assert.equal(attachment.assignments[0]!.track.frames, 2);
+  await bench.streams.close();
+  await Promise.all([other.done, back.done]);
+});
+
+Deno.test("PushedSlot that has frozen is offered to viewers after one that gives pictures", async () => {
+  const bench = new Bench();
+  const stream = make(bench);
+  const [dead, other] = [push(bench, stream, gives(h264)), push(bench, stream, gives(h264))];
+  await turn();
+  dead.producer.feed();
+  for (let i = 0; i < 7; i++) {
+    other.producer.feed();
+    await bench.clock.advance(1000);
+  }
+  assert.deepEqual(stream.slots.map((slot) => slot.state), ["frozen", "live"]);
+  using attachment = await stream.attach(new FakeConsumer(takes(h264)), systemPrincipal);
+  assert.equal(attachment.assignments[0]!.track.frames, 7);
+  await bench.streams.close();
+  await Promise.all([dead.done, other.done]);
+});
+
 Deno.test("PushedSlot asks for everything from the start, in its first codec", async () => {
   const bench = new Bench();
   const stream = make(bench);

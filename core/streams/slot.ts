@@ -287,15 +287,27 @@ export abstract class Slot {
     if (lacksTrack || lacksSpeaker) this.onLacking();
   }
 
+  // The newest picture counts, or the newest sound where there are none.
+  #fed(): { pictures: readonly Binding[]; newestMs: number | undefined } {
+    const fed = this.tracks.all.filter((binding) => binding.media);
+    const pictures = fed.filter((binding) => binding.track.kind === "video");
+    const watched = pictures.length > 0 ? pictures : fed;
+    const newestMs = Math.max(...watched.map((binding) => binding.track.lastArrivalMs));
+    return { pictures, newestMs: watched.length > 0 ? newestMs : undefined };
+  }
+
+  /** How long a running source has given nothing. */
+  protected silentMs(nowMs: number): number {
+    const { newestMs } = this.#fed();
+    return this.session && newestMs !== undefined ? nowMs - Math.max(newestMs, this.session.startedMs) : 0;
+  }
+
   /** Judges by the arrival of frames whether a running source is live. */
   check(nowMs: number): void {
     const { session } = this;
     if (!session) return;
-    const fed = this.tracks.all.filter((binding) => binding.media);
-    const pictures = fed.filter((binding) => binding.track.kind === "video");
-    const watched = pictures.length > 0 ? pictures : fed;
-    if (watched.length === 0) return;
-    const newestMs = Math.max(...watched.map((binding) => binding.track.lastArrivalMs));
+    const { pictures, newestMs } = this.#fed();
+    if (newestMs === undefined) return;
     const isYoung = nowMs - session.startedMs < NO_VIDEO_MS;
     const noun = pictures.length > 0 ? "picture" : "sound";
     if (newestMs < session.startedMs || newestMs === 0) {

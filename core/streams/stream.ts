@@ -66,6 +66,11 @@ export class Stream implements StreamHandle, SlotHost {
   get slots(): readonly Slot[] {
     return [...this.#sources, ...this.#pushed];
   }
+  // Publishers that have fallen silent last.
+  get #offering(): readonly Slot[] {
+    const frozen = this.#pushed.filter((slot) => slot.state === "frozen");
+    return [...this.#sources, ...this.#pushed.filter((slot) => slot.state !== "frozen"), ...frozen];
+  }
   /** The configured sources, templates as they were set. */
   get sources(): readonly string[] {
     return this.#sources.map((slot) => slot.configured);
@@ -123,7 +128,7 @@ export class Stream implements StreamHandle, SlotHost {
     for (;;) {
       if (this.#isClosed) throw new StreamError("CLOSED", "streams: the stream was removed");
       if (signal?.aborted) throw abortError(signal);
-      const { slots } = this;
+      const slots = this.#offering;
       const offers = slots.map((slot) => offerOf(slot, failures.has(slot)));
       const step = negotiate(wishes, offers, consumer.loopGuard);
       if ("matches" in step) {
@@ -235,10 +240,7 @@ export class Stream implements StreamHandle, SlotHost {
 
   async publish(producer: Producer, principal: Principal, signal: AbortSignal): Promise<void> {
     requireRight(principal, "publish", this.name);
-    for (const slot of this.#pushed) {
-      // Its connection is dead but not closed yet, and its owner is back on a new one.
-      if (slot.producer && slot.state === "frozen" && slot.fit(producer) > 0) await slot.evict();
-    }
+    for (const slot of this.#pushed) if (slot.isAbandonedFor(producer)) await slot.evict();
     if (this.#isClosed) throw new StreamError("NOT_FOUND", "stream not found");
     if (signal.aborted) throw abortError(signal);
     const session = this.#slotFor(producer).begin(producer);
