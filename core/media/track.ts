@@ -1,5 +1,6 @@
-import { DecodeOrder, SourceClock, TrackClock } from "./clock.ts";
+import { SourceClock, TrackClock } from "./clock.ts";
 import { type Codec, hasSameParameters, type Kind } from "./codec.ts";
+import { DecodeOrder } from "./decode_order.ts";
 import type { Frame, FrameInput } from "./frame.ts";
 import { reorderDepthOf } from "./inspect.ts";
 import { Log } from "./log.ts";
@@ -140,6 +141,7 @@ export class Track {
    */
   restart(codec?: Codec): void {
     this.#clock.restart();
+    this.#order.restart();
     if (!codec || codec.parameterSets.length === 0 || hasSameParameters(codec, this.codec)) {
       this.#isCutOff = this.kind === "video" && this.log.nextIndex > 0;
       return;
