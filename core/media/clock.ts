@@ -48,9 +48,7 @@ export class TrackClock {
   place(pts: number, arrivalMs: number): number {
     const arrivalTicks = Math.round(arrivalMs * this.#rate / 1000);
     if (this.#offset === undefined) return this.#begin(pts, arrivalTicks, arrivalMs);
-    let step = pts - this.#lastSource;
-    if (step > 0x7fffffff) step -= 0x100000000;
-    else if (step < -0x7fffffff) step += 0x100000000;
+    const step = fold(pts - this.#lastSource);
     const stepMs = step * 1000 / this.#rate;
     const elapsedMs = arrivalMs - this.#lastArrivalMs;
     if (this.#isRestarted || stepMs - elapsedMs > JUMP_FORWARD_MS || stepMs < -JUMP_BACK_MS) {
@@ -104,10 +102,7 @@ export class TrackClock {
 
   #align(): void {
     const { source, wallMs } = this.#report!;
-    let distance = source - (this.#lastSource % 0x100000000);
-    if (distance > 0x7fffffff) distance -= 0x100000000;
-    else if (distance < -0x7fffffff) distance += 0x100000000;
-    const placedMs = (this.#lastSource + distance + this.#offset!) * 1000 / this.#rate;
+    const placedMs = (this.#lastSource + fold(source - this.#lastSource) + this.#offset!) * 1000 / this.#rate;
     if (this.#source.offsetMs === undefined) {
       this.#source.offsetMs = placedMs - wallMs;
       return;
@@ -118,4 +113,9 @@ export class TrackClock {
       ? Math.round(errorMs * this.#rate / 1000)
       : 0;
   }
+}
+
+// The difference of two counts of which either may be wrapped at 32 bits, once or more.
+function fold(difference: number): number {
+  return difference - Math.round(difference / 0x100000000) * 0x100000000;
 }

@@ -13,6 +13,18 @@ Deno.test("TrackClock.place() unwraps at 32 bits", () => {
   assert.equal(clock.place(1800, 1040) - first, 3600);
 });
 
+Deno.test("TrackClock.place() unwraps again and again, pictures out of order too", () => {
+  const clock = new TrackClock(90000, new SourceClock());
+  const first = clock.place(0, 1000);
+  // Three days of one second I P B B.
+  for (let i = 3; i < 3 * 86_400; i += 3) {
+    for (const second of [i, i - 2, i - 1]) {
+      const placed = clock.place(second * 90_000 % 2 ** 32, 1000 + i * 1000 + second * 7919 % 300);
+      if (placed - first !== second * 90_000) assert.fail(`second ${second} is placed at ${(placed - first) / 90_000}`);
+    }
+  }
+});
+
 Deno.test("TrackClock.place() closes a jump of an hour in either direction", () => {
   for (const jump of [3600 * 90000, -3600 * 90000]) {
     const clock = new TrackClock(90000, new SourceClock());
