@@ -37,10 +37,9 @@ export class TrackClock {
 
   /** The source's next timestamp belongs to a new connection: nothing of its old count holds. */
   restart(): void {
-    if (this.#offset === undefined) return;
-    this.#isRestarted = true;
     this.#correction = 0;
     this.#report = undefined;
+    this.#isRestarted = this.#offset !== undefined;
   }
   #isRestarted = false;
 

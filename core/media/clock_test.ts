@@ -16,7 +16,7 @@ Deno.test("TrackClock.place() unwraps at 32 bits", () => {
 Deno.test("TrackClock.place() unwraps again and again, pictures out of order too", () => {
   const clock = new TrackClock(90000, new SourceClock());
   const first = clock.place(0, 1000);
-  // Three days of one second I P B B.
+  // Three days of I P B B, a picture a second.
   for (let i = 3; i < 3 * 86_400; i += 3) {
     for (const second of [i, i - 2, i - 1]) {
       const placed = clock.place(second * 90_000 % 2 ** 32, 1000 + i * 1000 + second * 7919 % 300);
@@ -94,6 +94,16 @@ Deno.test("TrackClock.synchronize() before the first frame brings it to its pict
   assert.equal(video.place(0, 1000), 90_000);
   assert.equal(audio.place(0, 1000), 6400);
   assert.equal(audio.place(160, 1020), 6560);
+});
+
+Deno.test("TrackClock.restart() forgets what was reported before the first frame", () => {
+  const source = new SourceClock();
+  const audio = new TrackClock(8000, source);
+  audio.synchronize(3_000_000_000, 50_000);
+  source.reset();
+  audio.restart();
+  assert.equal(audio.place(160, 20_000), 160_000);
+  assert.equal(source.offsetMs, undefined);
 });
 
 Deno.test("TrackClock.synchronize() after a restart speaks of the new count, and what it asks never steps back", () => {
