@@ -1,6 +1,8 @@
 /** A discontinuity is a step that the arrival times do not explain, by more than this. */
 const JUMP_FORWARD_MS = 5000;
 const JUMP_BACK_MS = 2000;
+/** How far from its arrival a frame may have been taken. */
+const ARRIVAL_TOLERANCE_MS = 1000;
 /** How much of a lip-sync correction is applied per elapsed time: fast enough to help, too slow to be heard. */
 const SLEW = 0.03;
 
@@ -72,10 +74,10 @@ export class TrackClock {
     this.#correction = 0;
     this.#remember(pts, placed, arrivalMs);
     if (!this.#report) return placed;
-    this.#align();
-    const step = Math.max(least - placed, this.#correction);
+    const error = this.#error(this.#report);
+    const step = Math.max(least - placed, error);
     this.#offset += step;
-    this.#correction -= step;
+    this.#correction = error - step;
     return this.#lastPlaced = placed + step;
   }
 
@@ -93,24 +95,32 @@ export class TrackClock {
     this.#correction -= part;
   }
 
-  /** A sender report: this source timestamp stands for that wall clock (ms). Lip sync is corrected little by little. */
+  /**
+   * A sender report: this source timestamp stands for that wall clock (ms). Lip sync is corrected little by little, and
+   * by one step where the source's count has stood still for seconds.
+   */
   synchronize(rtpTimestamp: number, wallMs: number): void {
     this.#report = { source: rtpTimestamp, wallMs };
-    if (this.#offset !== undefined && !this.#isRestarted) this.#align();
+    if (this.#offset === undefined || this.#isRestarted) return;
+    this.#correction = this.#error(this.#report);
+    if (this.#correction * 1000 < JUMP_FORWARD_MS * this.#rate) return;
+    this.#offset += this.#correction;
+    this.#correction = 0;
   }
 
-  #align(): void {
-    const { source, wallMs } = this.#report!;
+  // By how many ticks a report says that frames are placed too early.
+  #error({ source, wallMs }: { source: number; wallMs: number }): number {
     const placedMs = (this.#lastSource + fold(source - this.#lastSource) + this.#offset!) * 1000 / this.#rate;
     if (this.#source.offsetMs === undefined) {
       this.#source.offsetMs = placedMs - wallMs;
-      return;
+      return 0;
     }
     const errorMs = wallMs + this.#source.offsetMs - placedMs;
-    // Reports that contradict what arrives by more than this are wrong (a camera whose two tracks count from two zeros).
-    this.#correction = Math.abs(errorMs) > 2 && Math.abs(errorMs) < JUMP_FORWARD_MS
-      ? Math.round(errorMs * this.#rate / 1000)
-      : 0;
+    // Reports that ask for more than this are wrong (a camera whose two tracks count from two zeros), unless what arrives
+    // says the same (one whose microphone was off, and its count with it).
+    const arrivalErrorMs = this.#lastArrivalMs - this.#lastPlaced * 1000 / this.#rate;
+    const isLikely = Math.abs(errorMs) < JUMP_FORWARD_MS || Math.abs(errorMs - arrivalErrorMs) < ARRIVAL_TOLERANCE_MS;
+    return isLikely && Math.abs(errorMs) > 2 ? Math.round(errorMs * this.#rate / 1000) : 0;
   }
 }
 

@@ -68,6 +68,29 @@ Deno.test("TrackClock.synchronize() brings sound to its picture little by little
   assert.equal(placed, 8000 + 1000 * 160 - 1600);
 });
 
+Deno.test("TrackClock.synchronize() steps on over what a count that stood still has missed, if arrivals say so too", () => {
+  for (const isOff of [true, false]) {
+    const source = new SourceClock();
+    const video = new TrackClock(90000, source);
+    const audio = new TrackClock(8000, source);
+    let last = -Infinity;
+    let behindMs = 0;
+    for (let ms = 0; ms < 30_000; ms += 20) {
+      const picture = video.place(ms * 90, 1000 + ms);
+      if (ms % 5000 === 0) video.synchronize(ms * 90, ms);
+      // The microphone is off for 8 s, or its clock was set.
+      if (isOff && ms >= 10_000 && ms < 18_000) continue;
+      const count = (isOff && ms >= 18_000 ? ms - 8000 : ms) * 8;
+      const sound = audio.place(count, 1000 + ms);
+      assert.ok(sound > last);
+      last = sound;
+      if (ms % 5000 === 0) audio.synchronize(count, !isOff && ms >= 10_000 ? ms + 8000 : ms);
+      behindMs = picture / 90 - sound / 8;
+    }
+    assert.equal(behindMs, 0);
+  }
+});
+
 Deno.test("TrackClock.synchronize() goes as slowly with pictures out of order", () => {
   const source = new SourceClock();
   const sound = new TrackClock(8000, source);
