@@ -103,8 +103,15 @@ export abstract class Rendition<C extends Chunk = Chunk> {
         this.#nextIndex = index + 1;
       }
     }
-    // A still that outlived its place in the log has a chunk of its own, outside the numbering.
-    return this.#chunks.get(frame.index) ?? this.build(frame);
+    return this.#chunks.get(frame.index) ?? this.#still(frame);
+  }
+
+  // A still that outlived its place in the log has a chunk of its own, with the numbers before those to come: what its
+  // viewer is sent next goes on behind it.
+  #still(frame: Frame): C {
+    const chunk = this.build(frame);
+    this.#assign(chunk, this.#nextNumber - chunk.count);
+    return chunk;
   }
 
   #make(frame: Frame): C {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { type Codec, codec } from "../media/codec.ts";
 import { Units } from "../media/frame.ts";
 import { withParameterSets } from "../media/inspect.ts";
+import { Reader } from "../media/reader.ts";
+import { TestVideo } from "../media/testing.ts";
 import { Track } from "../media/track.ts";
 import {
   readU16,
@@ -173,6 +175,30 @@ Deno.test("RtpRendition.patch() moves times and numbers in a copy", () => {
     }
     assert.deepEqual(patched, expected);
   }
+});
+
+Deno.test("RtpRendition numbers a still that has left the log so that the next frame follows it", () => {
+  const video = new TestVideo({ maxBytes: 100_000 });
+  const { rendition } = rtpRenditionOf(video.track, FORM);
+  const read = (reader: Reader) => {
+    const sequences: number[] = [];
+    for (let frame = reader.next(); frame; frame = reader.next()) {
+      const chunk = rendition.chunk(frame);
+      for (const at of chunk.offsets) sequences.push(rtpSequence(chunk.bytes.subarray(at)));
+    }
+    return sequences;
+  };
+  using early = new Reader([video.track], { start: "live", dropsCorrupt: true });
+  for (let i = 0; i < 160; i++) {
+    video.feed(1, { isKeyframe: i === 0, size: 2000 });
+    read(early);
+  }
+  using late = new Reader([video.track], { start: "now", dropsCorrupt: true });
+  const still = read(late);
+  video.feed(1, { isKeyframe: true, size: 2000 });
+  const sequences = [...still, ...read(late)];
+  assert.equal(still.length, 2);
+  assert.deepEqual(sequences, [0, 1, 2, 3].map((step) => (sequences[0]! + step) & 0xffff));
 });
 
 Deno.test("rtpRenditionOf() shares a rendition among those who ask for the same form", () => {
