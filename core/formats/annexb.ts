@@ -2,7 +2,7 @@ import { H264Nal, h264NalType } from "../codecs/h264.ts";
 import { H265Nal, h265NalType } from "../codecs/h265.ts";
 import type { Codec } from "../media/codec.ts";
 import type { DemuxedStream, Demuxer, FrameListener } from "./demuxer.ts";
-import { type NalCodecName, NalStream } from "./nal_stream.ts";
+import { isSlice, type NalCodecName, NalStream } from "./nal_stream.ts";
 import { PicturePace } from "./pace.ts";
 
 /** A picture larger than this is given up. */
@@ -107,11 +107,11 @@ export class AnnexBDemuxer implements Demuxer {
       return;
     }
     this.#nals ??= new NalStream(this.#name);
-    const isSlice = isSliceOf(this.#name, nal);
-    if (this.#hasSlice && (isSlice ? isFirstSlice(this.#name, nal) : endsPicture(this.#name, nal))) {
+    const hasContent = isSlice(this.#name, nal);
+    if (this.#hasSlice && (hasContent ? isFirstSlice(this.#name, nal) : endsPicture(this.#name, nal))) {
       this.#emit(arrivalMs);
     }
-    this.#hasSlice ||= isSlice;
+    this.#hasSlice ||= hasContent;
     this.#units.push(nal);
     this.#unitBytes += nal.length;
     if (this.#unitBytes > MAX_FRAME_BYTES || this.#units.length > MAX_UNITS) this.#drop();
@@ -162,12 +162,6 @@ export function nalCodecOf(nal: Uint8Array): NalCodecName | undefined {
   if (type === H264Nal.SPS || type === H264Nal.PPS) return isReference ? "H264" : undefined;
   if (type === H264Nal.SEI || type === H264Nal.AUD) return isReference ? undefined : "H264";
   return undefined;
-}
-
-function isSliceOf(name: NalCodecName, nal: Uint8Array): boolean {
-  if (name === "H265") return h265NalType(nal) < 32;
-  const type = h264NalType(nal);
-  return type === H264Nal.SLICE || type === H264Nal.DPA || type === H264Nal.IDR;
 }
 
 // The first bit of the slice header: first_mb_in_slice is 0, first_slice_segment_in_pic_flag.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFmp4, Track } from "../../core/mod.ts";
+import { readFmp4, Track, Units } from "../../core/mod.ts";
 import { streamToSocket } from "./socket.ts";
 import { large, small, TestSocket, TestStream } from "./testing.ts";
 
@@ -52,6 +52,19 @@ Deno.test("streamToSocket() sends another type and header when the codec changes
   const [video] = readFmp4(piece).tracks;
   assert.deepEqual([video!.width, video!.height, video!.samples[0]!.isKeyframe], [1280, 720, true]);
   assert.ok(video!.samples[0]!.dts > 0, "times go on");
+});
+
+Deno.test("streamToSocket() sends the header of a new codec with the first picture, also where that comes after its sets", async () => {
+  const stream = new TestStream();
+  stream.feed(2, { isKeyframe: true });
+  using socket = new TestSocket();
+  await streamToSocket(stream, socket, "avc1.640029", "mse");
+  const count = socket.pieces.length;
+  const payload = new Units(large.parameterSets);
+  stream.video.append({ payload, pts: 7200, dts: 7200, isKeyframe: false, codec: large, arrivalMs: 1090 });
+  assert.equal(socket.pieces.length, count);
+  stream.feed(2, { isKeyframe: true, codec: large });
+  assert.deepEqual(socket.pieces.slice(count).map((piece) => readFmp4(piece).tracks[0]?.width), [1280, undefined]);
 });
 
 Deno.test("streamToSocket() goes on with the track that a source came back with", async () => {

@@ -63,6 +63,8 @@ export class Mp4Viewer implements Consumer, Disposable {
   #attachment: Attachment | undefined;
   #reader: Reader | undefined;
   readonly #timeline: Fmp4Timeline;
+  /** What the next bytes are to begin with. */
+  #header: Uint8Array | undefined;
   #notice: string | undefined;
   #bytesSent = 0;
 
@@ -168,13 +170,12 @@ export class Mp4Viewer implements Consumer, Disposable {
     const { track } = reader;
     const output = this.#outputs.get(track);
     if (!output || (this.#options.isStills && !frame.isKeyframe)) return undefined;
-    let header: Uint8Array | undefined = this.#options.isStills ? this.initSegment : undefined;
     if (reader.isNewGeneration) {
       const codec = track.codecOf(frame.generation);
       if (!hasSameParameters(codec, output.codec)) {
         const before = this.mime;
         output.codec = codec;
-        header = this.initSegment;
+        this.#header = this.initSegment;
         if (this.mime !== before) this.#notice = this.mime;
       }
     }
@@ -183,6 +184,8 @@ export class Mp4Viewer implements Consumer, Disposable {
     output.bytes += bytes.length;
     output.packets++;
     this.#bytesSent += bytes.length;
+    const header = this.#options.isStills ? this.initSegment : this.#header;
+    this.#header = undefined;
     return header ? join(header, bytes) : bytes;
   };
 
