@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { h264 } from "../../rtp/testing.ts";
 import { demux, ffmpeg, ffprobeTimes, hasFfmpeg, testPicture } from "../testing.ts";
 import { MpegTsDemuxer } from "./demuxer.ts";
 
@@ -165,6 +166,19 @@ Deno.test("Quirk(counters that never count): frames are not taken for corrupt", 
   const frames = demux(make, new Uint8Array(bytes));
   assert.equal(frames.length, 50);
   assert(frames.every(({ frame }) => !frame.isCorrupt));
+});
+
+Deno.test("MpegTsDemuxer marks the picture corrupt before which one was lost whole, unless it is a keyframe", () => {
+  const unit = (nal: Uint8Array) => [0, 0, 1, ...nal];
+  const idr = [h264.sps, h264.pps, h264.idr()].flatMap(unit);
+  const bytes = [...packet(0, true, 0, PAT), ...packet(0x1000, true, 0, pmt([0x1b, 0x44]))];
+  for (let i = 0; i < 60; i++) {
+    if (i === 40 || i === 49) continue;
+    bytes.push(...packet(0x44, true, i & 15, pes(i * 3600, i % 50 === 0 ? idr : unit(h264.slice()))));
+  }
+  const frames = demux(make, new Uint8Array(bytes)).map(({ frame }) => frame);
+  assert.equal(frames.length, 58);
+  assert.deepEqual(frames.filter((frame) => frame.isCorrupt).map(({ pts }) => pts / 3600), [41]);
 });
 
 Deno.test("MpegTsDemuxer follows a change of the program map", () => {

@@ -85,13 +85,16 @@ class Video extends Elementary {
   readonly #nals: NalStream;
   #lastPts: number | undefined;
   #hasDts = false;
+  /** The picture to come refers to one that was lost, unless it is a keyframe. */
+  #isBroken = false;
 
   constructor(id: number, name: NalCodecName, timeBase: TimeBase, onFrame: FrameListener) {
     super(id, timeBase, onFrame);
     this.#nals = new NalStream(name);
   }
 
-  take({ data, isCorrupt, arrivalMs, ...times }: PesPacket): void {
+  take({ data, isCorrupt, isAfterLoss, arrivalMs, ...times }: PesPacket): void {
+    this.#isBroken ||= isAfterLoss;
     // A decode time is left out where it equals the presentation time; a sender that never gives one may just not know.
     const known = this.unwrap(times.dts);
     if (known !== undefined) this.#hasDts = true;
@@ -106,7 +109,9 @@ class Video extends Elementary {
       arrivalMs,
     });
     this.stream.codec = this.#nals.codec;
-    if (frame) this.emit(frame);
+    if (!frame) return;
+    this.emit(this.#isBroken && !frame.isKeyframe ? { ...frame, isCorrupt: true } : frame);
+    this.#isBroken = false;
   }
 }
 

@@ -9,6 +9,8 @@ export interface PesPacket {
   readonly pts: number | undefined;
   readonly dts: number | undefined;
   readonly isCorrupt: boolean;
+  /** The packet before it was lost whole. */
+  readonly isAfterLoss: boolean;
   readonly arrivalMs: number;
 }
 
@@ -21,6 +23,7 @@ export class PesAssembler {
   #total = 0;
   #isActive = false;
   #isCorrupt = false;
+  #isAfterLoss = false;
   /** Packets that made no sense or were too large. */
   malformed = 0;
 
@@ -28,9 +31,10 @@ export class PesAssembler {
     this.#onPacket = onPacket;
   }
 
-  /** Something of the packet under way is missing. */
+  /** Something is missing: of the packet under way, or all of one that nobody has seen. */
   markCorrupt(): void {
-    this.#isCorrupt = true;
+    if (this.#isActive) this.#isCorrupt = true;
+    else this.#isAfterLoss = true;
   }
 
   /** Takes bytes `from` to `to` of a transport packet; `isStart`: a PES packet begins there. */
@@ -41,10 +45,7 @@ export class PesAssembler {
     }
     if (!this.#isActive) return;
     const needed = this.#length + to - from;
-    if (needed > MAX_PES_BYTES) {
-      this.#giveUp();
-      return;
-    }
+    if (needed > MAX_PES_BYTES) return this.#giveUp();
     if (needed > this.#buffer.length) {
       const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
       larger.set(this.#buffer.subarray(0, this.#length));
@@ -57,10 +58,7 @@ export class PesAssembler {
 
   #begin(bytes: Uint8Array, from: number, to: number): void {
     this.#isActive = to - from >= 6 && bytes[from] === 0 && bytes[from + 1] === 0 && bytes[from + 2] === 1;
-    if (!this.#isActive) {
-      this.malformed++;
-      return;
-    }
+    if (!this.#isActive) return this.#drop();
     const size = bytes[from + 4]! << 8 | bytes[from + 5]!;
     this.#total = size === 0 ? 0 : size + 6;
     this.#length = 0;
@@ -70,7 +68,12 @@ export class PesAssembler {
   #giveUp(): void {
     this.#isActive = false;
     this.#buffer = new Uint8Array(FIRST_CAPACITY);
+    this.#drop();
+  }
+
+  #drop(): void {
     this.malformed++;
+    this.#isAfterLoss = true;
   }
 
   /** Gives the packet under way: the next one begins, or the stream has ended. */
@@ -80,10 +83,7 @@ export class PesAssembler {
     const buffer = this.#buffer;
     const length = this.#total > 0 ? Math.min(this.#total, this.#length) : this.#length;
     const from = 9 + (buffer[8] ?? 0);
-    if (length < 9 || from > length || (buffer[6]! & 0xc0) !== 0x80) {
-      this.malformed++;
-      return;
-    }
+    if (length < 9 || from > length || (buffer[6]! & 0xc0) !== 0x80) return this.#drop();
     const flags = buffer[7]! >> 6;
     const pts = flags & 2 && from >= 14 ? timeAt(buffer, 9) : undefined;
     const dts = flags === 3 && from >= 19 ? timeAt(buffer, 14) : undefined;
@@ -92,9 +92,10 @@ export class PesAssembler {
       pts,
       dts,
       isCorrupt: this.#isCorrupt || length < this.#total,
+      isAfterLoss: this.#isAfterLoss,
       arrivalMs,
     });
-    this.#isCorrupt = false;
+    this.#isAfterLoss = false;
   }
 }
 
