@@ -36,7 +36,7 @@ export class Stream implements StreamHandle, SlotHost {
   readonly #consumers = new Set<ConsumerEntry>();
   #attaching = 0;
   #isClosed = false;
-  #closing: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> = Promise.resolve();
 
   constructor(name: string, entry: StreamEntry, isTrusted: boolean, context: StreamContext) {
     this.name = name;
@@ -113,7 +113,7 @@ export class Stream implements StreamHandle, SlotHost {
       if (entry.places.some(({ claim }) => claim.slot === slot)) this.#dismiss(entry, "the source was removed");
     }
     this.playback.onRemoved(slot);
-    this.#closing = Promise.all([this.#closing, slot.close()]);
+    this.#closing = Promise.all([this.#closing, slot.close()]).then(() => {});
   }
 
   async attach(consumer: Consumer, principal: Principal, signal?: AbortSignal): Promise<ConsumerEntry> {

@@ -24,7 +24,7 @@ export class StreamTable {
   readonly #rows = new Map<string, Row>();
   // Alias to the stream's own name.
   readonly #aliases = new Map<string, string>();
-  #closing: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> = Promise.resolve();
 
   constructor(context: StreamContext) {
     this.#context = context;
@@ -118,7 +118,7 @@ export class StreamTable {
     row.cancelExpiry?.();
     this.#rows.delete(stream.name);
     for (const [alias, of] of this.#aliases) if (of === stream.name) this.#aliases.delete(alias);
-    this.#closing = Promise.all([this.#closing, stream.close(reason)]);
+    this.#closing = Promise.all([this.#closing, stream.close(reason)]).then(() => {});
     this.#tell(stream.name, "removed");
   }
 
