@@ -142,7 +142,7 @@ export class PushedSlot extends Slot {
       const isRunning = this.session !== undefined;
       this.#ending = Promise.all([this.#ending, this.stopSession()]).then(() => {});
       const producer = this.uninstall();
-      if (!isRunning) producer?.close();
+      if (!isRunning && producer) this.closeProducer(producer);
       this.#leave();
     }
     return this.#ending;

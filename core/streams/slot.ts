@@ -2,7 +2,7 @@ import type { Codec } from "../media/codec.ts";
 import type { Media } from "../media/media.ts";
 import type { Track } from "../media/track.ts";
 import type { Logger } from "../util/logger.ts";
-import { redactUrls } from "../util/errors.ts";
+import { messageOf, redactUrls } from "../util/errors.ts";
 import { nextId, type TrackNumbers } from "./ids.ts";
 import type { Want } from "./open_source.ts";
 import { Session } from "./session.ts";
@@ -173,6 +173,16 @@ export abstract class Slot {
     this.#producer = undefined;
     this.tracks.unbind();
     return producer;
+  }
+
+  /** Closes a producer that does not run. Whatever it throws, the slot goes on. */
+  protected closeProducer(producer: Producer): void {
+    try {
+      producer.close();
+    } catch (error) {
+      const fields = { stream: redactUrls(this.host.name), source: redactUrls(this.source) };
+      this.host.context.log.warn("cannot close a source", { ...fields, error: redactUrls(messageOf(error)) });
+    }
   }
 
   /** Runs the installed producer. */

@@ -157,12 +157,12 @@ export class SourceSlot extends Slot {
       (producer) => {
         if (!controller.signal.aborted) return this.#onOpened(producer);
         // Given up in the very moment in which it opened.
-        producer.close();
+        this.closeProducer(producer);
         this.#onFailed(abortError(controller.signal), isGivenUp(controller));
       },
       (thrown) => {
         // It may still open after it was given up.
-        opened.then((producer) => producer.close()).catch(() => {});
+        opened.then((producer) => this.closeProducer(producer), () => {});
         this.#onFailed(toError(thrown), isGivenUp(controller));
       },
     ).finally(cancelTimeout);
@@ -243,7 +243,7 @@ export class SourceSlot extends Slot {
     const running = this.session !== undefined;
     const stopped = this.stopSession();
     const producer = this.uninstall();
-    if (!running) producer?.close();
+    if (!running && producer) this.closeProducer(producer);
     this.#ending = Promise.all([this.#ending, stopped]).then(() => {});
   }
 

@@ -389,3 +389,25 @@ Deno.test("SourceSlot closes what opens in the very moment in which it is given 
     assert.equal(bench.clock.pending, 0);
   }
 });
+
+Deno.test("SourceSlot goes on when a producer throws on closing", async () => {
+  const bench = new Bench();
+  bench.streams.configure({ streams: { cam: "fake:cam" } });
+  const stream = bench.streams.get("cam", systemPrincipal)!;
+  const slot = stream.slots[0]!;
+  bench.registry.answer("fake:cam", () => {
+    const producer = new FakeProducer(bench.clock, [gives(h265)]);
+    producer.close = () => {
+      throw new Error("socket is closed already");
+    };
+    return producer;
+  });
+  // Not needed, as it gives another codec.
+  await assert.rejects(stream.attach(viewer(), systemPrincipal), /codecs not matched/);
+  assert.deepEqual([slot.state, slot.producer, slot.bindings.length], ["idle", undefined, 0]);
+  assert.ok(bench.log.lines.some((line) => line.includes("socket is closed already")));
+  bench.camera("fake:cam", gives(h264));
+  using attachment = await stream.attach(viewer(), systemPrincipal);
+  assert.equal(attachment.assignments.length, 1);
+  await bench.streams.close();
+});
