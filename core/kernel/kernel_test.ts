@@ -201,6 +201,40 @@ Deno.test("Kernel holds back what somebody who is not trusted writes into the co
   assert.deepEqual(await kernelService!.config.replace(`${text}#\n`, core.systemPrincipal), []);
 });
 
+Deno.test("Kernel holds back what nobody trusted writes, whatever stands in the place of a section before", async () => {
+  let kernelService: KernelService | undefined;
+  const spy = builtIn("spy", (ctx) => {
+    kernelService = ctx.use<KernelService>("kernel");
+    ctx.source("exec", { trusted: true, open: () => Promise.reject(new Error("no")) });
+    ctx.source("fake", { open: () => Promise.reject(new Error("no")) });
+  }, { requires: ["kernel"] });
+  const untrusted = { ...core.systemPrincipal, isTrusted: false };
+  const save = (text: string) => kernelService!.config.replace(text, untrusted);
+  const sections = {
+    streams: "{bad: 'exec:sh'}",
+    api: "{listen: '127.0.0.1:0', username: eve, password: pw}",
+    app: "{modules: [spy, exec]}",
+    log: "{output: 'file:mine'}",
+  };
+  for (const odd of ["x", "[]", "5"]) {
+    await using running = await start(API, { builtIns: [spy] });
+    const { config, streams, access } = running.kernel;
+    const before = Object.keys(sections).map((name) => config.section(name));
+    const oddly = (name: string) => `${name}: ${odd}\n`;
+    assert.deepEqual([...await save(Object.keys(sections).map(oddly).join(""))].sort(), Object.keys(sections).sort());
+    const held = await save(Object.entries(sections).map(([name, value]) => `${name}: ${value}\n`).join(""));
+    assert.deepEqual([...held].sort(), ["api.password", "api.username", "app.modules", "log.output", "streams.bad"]);
+    assert.deepEqual(Object.keys(sections).map((name) => config.section(name) ?? {}), before.map((one) => one ?? {}));
+    assert.equal(access.settings.api.username, "");
+    assert.deepEqual(streams.names(core.systemPrincipal), []);
+  }
+  // The section is odd in the file already, and what is held outlives another change of it.
+  await using running = await start(`${API}streams: x\n`, { builtIns: [spy] });
+  assert.deepEqual(await save(`${API}streams: {bad: 'exec:sh'}\n`), ["streams.bad"]);
+  await running.kernel.config.set(["streams", "good"], "fake:1");
+  assert.deepEqual(running.kernel.streams.names(core.systemPrincipal), ["good"]);
+});
+
 Deno.test("Kernel loads the plugins of a folder, and anew when they change", async () => {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   const plugin = (answer: string) => `

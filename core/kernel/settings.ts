@@ -83,7 +83,9 @@ export function holdsFor(
   registry: SourceRegistry,
 ): ((path: readonly string[], value: unknown) => boolean) | undefined {
   if (principal.isTrusted) return undefined;
-  return ([section = "", key = ""], value) => {
+  return ([section = "", key], value) => {
+    // No map in the place of one takes every key away, also those that close something.
+    if (key === undefined) return true;
     if (TRUSTED_SECTIONS.has(section) || TRUSTED_KEYS.has(`${section}.${key}`)) return true;
     // Input and output templates of ffmpeg are command lines.
     if (section === "ffmpeg") return true;

@@ -13,7 +13,7 @@ export interface Held {
 
 type Sections = ReadonlyMap<string, unknown>;
 
-/** Asks `holds` for every key that changed (`section.key`, or the section when it is no map) and answers what is held. */
+/** Asks `holds` for every key that changed (`section.key`, or the section that is no map now) and answers what is held. */
 export function holdBack(before: Sections, after: Sections, held: readonly Held[], holds: Holds): Held[] {
   const kept = held.filter(({ path, stored }) => isSameTree(valueIn(after, path), stored));
   const found: Held[] = [];
@@ -41,18 +41,23 @@ function* changedPaths(before: Sections, after: Sections): Iterable<readonly str
   for (const name of new Set([...before.keys(), ...after.keys()])) {
     const [old, now] = [before.get(name), after.get(name)];
     if (isSameTree(old, now)) continue;
-    if (!isMapOrAbsent(old) || !isMapOrAbsent(now)) {
+    if (!isMapOrAbsent(now)) {
       yield [name];
       continue;
     }
-    for (const key of new Set([...Object.keys(old ?? {}), ...Object.keys(now ?? {})])) {
+    // Key by key also where there was no map: what is held of a section as a whole counts once any of its keys changes.
+    for (const key of new Set([...keysOf(old), ...keysOf(now)])) {
       if (!isSameTree(valueAt(old, [key]), valueAt(now, [key]))) yield [name, key];
     }
   }
 }
 
-function isMapOrAbsent(value: unknown): value is Readonly<Record<string, unknown>> | null | undefined {
+function isMapOrAbsent(value: unknown): boolean {
   return value === null || value === undefined || isConfigMap(value);
+}
+
+function keysOf(section: unknown): string[] {
+  return isConfigMap(section) ? Object.keys(section) : [];
 }
 
 function valueIn(sections: Sections, [name, ...rest]: readonly string[]): unknown {
