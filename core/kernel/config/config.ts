@@ -51,6 +51,8 @@ export class Config {
   #broken: ReadonlySet<string> = new Set();
   #readProblems: readonly ConfigProblem[] = [];
   #held: readonly Held[] = [];
+  // Of a save with an error: what it is to hold back is known when somebody mends the error.
+  #waiting: Holds | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   private constructor(origins: readonly Origin[], env: Environment, secrets: Secrets) {
@@ -269,6 +271,8 @@ export class Config {
       (message) => problems.push(warning(message)),
     );
     const layers: OriginLayer[] = [];
+    const judge = holds ?? this.#waiting;
+    this.#waiting = undefined;
     for (const origin of this.#origins) {
       const before = this.#layers.find((layer) => layer.origin === origin);
       const source = await this.#sourceOf(origin, before, problems);
@@ -281,10 +285,13 @@ export class Config {
       problems.push(...layer.problems);
       // Somebody is in the middle of an edit: no camera shall stop for that.
       const isKept = before !== undefined && isSound(before.layer) && !isSound(layer);
-      if (isKept) problems.push(warning(`${origin.shownAs} has an error: what it said before stays in force`));
+      if (isKept) {
+        problems.push(warning(`${origin.shownAs} has an error: what it said before stays in force`));
+        this.#waiting = judge;
+      }
       layers.push(isKept ? before : { origin, source, layer });
     }
-    return this.#apply(layers, problems, holds);
+    return this.#apply(layers, problems, judge);
   }
 
   // A file that goes away or cannot be read while the server runs keeps its last content.

@@ -304,6 +304,21 @@ test("Config.replace() stores but does not apply what is held", async (folder) =
   assert.deepEqual(config.section("access"), { open: false });
 });
 
+test("Config.replace() holds back what it stored with an error when that is mended", async (folder) => {
+  const path = `${folder}/go2rtc.yaml`;
+  await Deno.writeTextFile(path, "streams: {}\n");
+  const config = await Config.load([], environment({}), { folder });
+  const holds = (_path: readonly string[], value: unknown) => String(value).startsWith("exec:");
+  const text = "env: {X: '['}\nstreams: {a: 'exec:id', b: y}\npreload:\n  b: ${X}\n";
+  await config.replace(text, holds);
+  assert.ok(config.problems.some(({ message }) => message.includes("stays in force")));
+  await config.reload();
+  await config.remove(["preload", "b"]);
+  assert.deepEqual(config.section("streams"), { b: "y" });
+  await config.set(["streams", "c"], "exec:date");
+  assert.deepEqual(config.section("streams"), { b: "y", c: "exec:date" });
+});
+
 test("Config.reload() answers the sections that changed", async (folder) => {
   const path = `${folder}/go2rtc.yaml`;
   await Deno.writeTextFile(path, "a: {x: 1, y: 2}\nb: [1]\nc: 1\nd:\n");
