@@ -86,3 +86,34 @@ Deno.test("The program goes on in the background", async () => {
   assert.ok(pid > 0, out);
   Deno.kill(pid, "SIGTERM");
 });
+
+Deno.test("The program's modules run on while their sections have mistakes, and start when these are mended", async () => {
+  await using server = await startServer();
+  const text = await Deno.readTextFile(server.configPath);
+  const own = `${server.configPath}.pages`;
+  await Deno.mkdir(own);
+  await Deno.writeTextFile(`${own}/index.html`, "mine");
+  const isOpen = async () => {
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(server.rtsp.split(":")[1]) });
+    conn.close();
+    return true;
+  };
+  const fixed = text.replace(/listen: "127\.0\.0\.1:0"\nwebrtc/, `listen: "${server.rtsp}"\nwebrtc`);
+  const mistaken = fixed.replace("rtsp:\n", "$&  pkt_size: much\n").replace("webrtc:\n", "$&  limits: 5\n");
+  await Deno.writeTextFile(server.configPath, mistaken.replace("api:\n", "$&  static_dir: []\n"));
+  await server.line(/Plugin "webrtc" found mistakes in the config; it goes on as it runs/);
+  await server.line(/Plugin "rtsp" found mistakes in the config; it goes on as it runs/);
+  await server.line(/Plugin "www" found mistakes in the config; it goes on as it runs/);
+  assert.ok(await isOpen());
+  assert.match(await (await server.fetch("/")).text(), /<html/);
+  assert.ok(await server.json("/api/webrtc/stats"));
+  await Deno.writeTextFile(server.configPath, fixed.replace("api:\n", `$&  static_dir: "${own}"\n`));
+  await until(async () => await (await server.fetch("/")).text() === "mine");
+  assert.ok(await until(() => isOpen().catch(() => false)));
+
+  await using late = await startServer({ isBare: true, config: mistaken.replace(server.rtsp, "127.0.0.1:0") });
+  assert.match(late.output(), /Plugin "rtsp" found mistakes in the config; it stays off/);
+  await Deno.writeTextFile(late.configPath, text);
+  await late.line(/\[rtsp\] listen addr=/);
+  await late.line(/\[webrtc\] listen udp addr=/);
+});

@@ -20,9 +20,15 @@ export interface PluginHostOptions extends ScopeParts {
   readonly setupLimitMs?: number;
 }
 
+interface Checked {
+  readonly value: unknown;
+}
+
 interface Imported {
   readonly source: PluginSource;
   readonly definition: PluginDefinition;
+  /** What of the config was sound last. */
+  readonly config?: Checked;
 }
 
 interface Loaded extends Imported {
@@ -35,6 +41,8 @@ const SETUP_LIMIT_MS = 10_000;
 export class PluginHost {
   readonly #options: PluginHostOptions;
   readonly #loaded = new Map<string, Loaded>();
+  // Those that could not be set up: they come when what they lack is there.
+  readonly #off = new Map<string, Imported>();
   // One change at a time.
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -46,16 +54,18 @@ export class PluginHost {
     return [...this.#loaded.keys()];
   }
 
-  /** The config sections that loaded plugins read. */
-  sections(): string[] {
-    return [...this.#loaded.values()].flatMap(({ definition: { config, name, sections } }) =>
-      config ? sections ?? [name] : []
-    );
+  get #all(): Imported[] {
+    return [...this.#loaded.values(), ...this.#off.values()];
   }
 
-  /** The names of the plugins that read a config section. */
+  /** The config sections that plugins read. */
+  sections(): string[] {
+    return this.#all.flatMap(({ definition: { config, name, sections } }) => config ? sections ?? [name] : []);
+  }
+
+  /** The names of the plugins that read a config section, also of those that are off. */
   readersOf(section: string): string[] {
-    return [...this.#loaded.values()]
+    return this.#all
       .filter(({ definition }) => (definition.sections ?? [definition.name]).includes(section))
       .map(({ definition }) => definition.name);
   }
@@ -74,14 +84,18 @@ export class PluginHost {
   }
 
   async #setUpAll(imported: readonly Imported[]): Promise<void> {
-    let waiting = imported;
-    while (waiting.length > 0) {
+    const others = [...this.#off.values()].filter(({ definition }) => this.#missing(definition).length > 0);
+    let waiting = [...imported, ...others];
+    for (;;) {
       const next = waiting.find(({ definition }) => this.#missing(definition).length === 0);
       if (!next) break;
       waiting = waiting.filter((one) => one !== next);
-      await this.#setUp(next.source, next.definition);
+      await this.#setUp(next);
     }
-    for (const { definition } of waiting) {
+    for (const one of waiting) {
+      if (others.includes(one)) continue;
+      const { definition } = one;
+      this.#off.set(definition.name, one);
       const services = this.#missing(definition).map((service) => `"${service}"`).join(" and ");
       this.#report(definition.name, `needs the service ${services}, which no loaded plugin provides`);
     }
@@ -100,24 +114,27 @@ export class PluginHost {
     }
   }
 
-  async #setUp(source: PluginSource, definition: PluginDefinition): Promise<void> {
+  async #setUp(imported: Imported): Promise<void> {
+    const { source, definition, config: last } = imported;
     const { name } = definition;
     const other = this.#loaded.get(name);
     if (other) return this.#report(name, `is there twice, in ${other.source.label} and in ${source.label}: rename one`);
+    this.#off.set(name, { source, definition });
     let scope: PluginScope | undefined;
     try {
-      const config = await this.#configOf(definition);
+      const config = await this.#configOf(definition) ?? last;
       if (!config) return this.#report(name, `found mistakes in the config`);
       scope = new PluginScope(name, config.value, await this.#options.core(), this.#options);
       await this.#withinLimit(definition.setup(scope.context));
-      this.#loaded.set(name, { source, definition, scope });
+      this.#off.delete(name);
+      this.#loaded.set(name, { source, definition, scope, config });
     } catch (error) {
       this.#report(name, `failed to start: ${messageOf(error)}`);
       await scope?.close();
     }
   }
 
-  async #configOf(definition: PluginDefinition): Promise<{ readonly value: unknown } | undefined> {
+  async #configOf(definition: PluginDefinition): Promise<Checked | undefined> {
     const { config } = definition;
     if (!config) return { value: {} };
     const schema = typeof config === "function" ? config((await import("zod")).z) : config;
@@ -143,22 +160,28 @@ export class PluginHost {
 
   /**
    * Loads a plugin anew, with those that require its services; a source of the same label takes the place of what is
-   * loaded. One that cannot be imported leaves what runs alone.
+   * loaded. One that cannot be imported, or whose config has mistakes, leaves what runs alone.
    */
   reload(source: PluginSource): Promise<void> {
     return this.#inTurn(async () => {
       const imported = await this.#import(source);
       if (!imported) return;
+      const { name } = imported.definition;
       const old = [...this.#loaded.values()].find((one) => one.source.label === source.label);
+      const config = old && await this.#configOf(imported.definition);
+      if (old && !config) {
+        return this.#options.logOf(name).error(`Plugin "${name}" found mistakes in the config; it goes on as it runs`);
+      }
+      this.#forget(source.label);
       const dependents = old ? await this.#unloadWithDependents(old) : [];
-      await this.#setUpAll([imported, ...dependents]);
+      await this.#setUpAll([config ? { ...imported, config } : imported, ...dependents]);
     });
   }
 
-  /** Loads a plugin anew from where it came from; one that is not loaded stays off. */
+  /** Loads a plugin anew from where it came from, or once more tries one that is off. */
   async restart(name: string): Promise<void> {
-    const loaded = this.#loaded.get(name);
-    if (loaded) await this.reload(loaded.source);
+    const known = this.#loaded.get(name) ?? this.#off.get(name);
+    if (known) await this.reload(known.source);
   }
 
   async #unloadWithDependents(loaded: Loaded): Promise<Loaded[]> {
@@ -174,8 +197,13 @@ export class PluginHost {
 
   /** Unloads what was loaded from a source of that label. */
   async remove(label: string): Promise<void> {
+    this.#forget(label);
     const found = [...this.#loaded.values()].find(({ source }) => source.label === label);
     if (found) await this.unload(found.definition.name);
+  }
+
+  #forget(label: string): void {
+    for (const [name, { source }] of this.#off) if (source.label === label) this.#off.delete(name);
   }
 
   unload(name: string): Promise<void> {

@@ -222,6 +222,56 @@ Deno.test("PluginHost loads a plugin anew with those that require it", async () 
   assert.deepEqual(host.names(), []);
 });
 
+Deno.test("PluginHost lets a plugin run on while its section has a mistake", async () => {
+  const sections: Record<string, unknown> = { base: { rate: 1 }, user: { rate: 10 } };
+  const { host, errors } = setUp(sections);
+  const order: string[] = [];
+  const rated = (name: string, more: Partial<PluginDefinition>) =>
+    plugin(name, (ctx) => {
+      order.push(`${name} ${(ctx.config as { rate: number }).rate}`);
+      ctx.provide(name, 1);
+      ctx.defer(() => void order.push(`no ${name}`));
+    }, { config: () => z.object({ rate: z.number() }), ...more });
+  await host.load([rated("base", {}), rated("user", { requires: ["base"] })]);
+  sections.base = { rate: "fast" };
+  sections.user = { rate: "slow" };
+  await host.restart("base");
+  await host.restart("user");
+  assert.deepEqual(order.splice(0), ["base 1", "user 10"]);
+  assert.match(errors()[0]!, /"base" found mistakes in the config; it goes on as it runs/);
+  sections.base = { rate: 2 };
+  await host.restart("base");
+  assert.deepEqual(order.splice(0), ["no base", "no user", "base 2", "user 10"]);
+  sections.user = { rate: 20 };
+  await host.restart("user");
+  assert.deepEqual(order, ["no user", "user 20"]);
+  assert.equal(errors().length, 2);
+});
+
+Deno.test("PluginHost starts a plugin when its section is mended, with those that require it", async () => {
+  const sections: Record<string, unknown> = { base: { rate: "fast" } };
+  const { host, errors } = setUp(sections);
+  let isPortTaken = true;
+  await host.load([
+    plugin("base", (ctx) => {
+      if (isPortTaken) throw new Error("port taken");
+      ctx.provide("base", 1);
+    }, { config: () => z.object({ rate: z.number() }) }),
+    plugin("user", nothing, { requires: ["base"] }),
+    plugin("other", nothing, { requires: ["nothing"] }),
+  ]);
+  assert.equal(errors().length, 3);
+  assert.deepEqual(host.readersOf("base"), ["base"]);
+  sections.base = { rate: 1 };
+  await host.restart("base");
+  assert.match(errors()[3]!, /"base" failed to start: port taken/);
+  assert.deepEqual(host.names(), []);
+  isPortTaken = false;
+  await host.restart("base");
+  assert.deepEqual(host.names(), ["base", "user"]);
+  assert.equal(errors().length, 4);
+});
+
 Deno.test("PluginHost tells who reads a section", async () => {
   const { host } = setUp();
   await host.load([plugin("a", nothing), plugin("b", nothing, { sections: ["api", "a"] })]);
