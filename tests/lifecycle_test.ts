@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startServer, until } from "./support/server.ts";
+import { freePort, startServer, until } from "./support/server.ts";
 
 const main = new URL("../main.ts", import.meta.url).pathname;
 
@@ -85,6 +85,37 @@ Deno.test("The program goes on in the background", async () => {
   const pid = Number(/^Running in daemon mode with PID: (\d+)\n$/.exec(out)?.[1]);
   assert.ok(pid > 0, out);
   Deno.kill(pid, "SIGTERM");
+});
+
+Deno.test("The program listens for RTSP again after a restart that a source holds up", async () => {
+  const plugins = await Deno.makeTempDir();
+  await Deno.writeTextFile(
+    `${plugins}/stuck.ts`,
+    `export default {
+      name: "stuck", api: 1,
+      setup(ctx) {
+        const media = { kind: "video", direction: "recvonly", codecs: [ctx.core.codec("H264", { clockRate: 90000 })] };
+        const run = (io) => {
+          io.track(media);
+          io.live();
+          ctx.log.info("stuck");
+          return new Promise(() => {});
+        };
+        const producer = { medias: [media], info: { formatName: "stuck" }, run, close() {} };
+        ctx.source("stuck", { open: () => Promise.resolve(producer) });
+      },
+    };`,
+  );
+  const [apiPort, rtspPort] = [freePort(), freePort()];
+  const args = ["--plugins", plugins];
+  const config = "streams: {cam: 'stuck:'}\npreload: {cam: ''}\n";
+  await using server = await startServer({ apiPort, rtspPort, args, config });
+  await server.line(/\[stuck\] stuck/);
+  await (await server.fetch("/api/restart", { method: "POST" })).body?.cancel();
+  await until(() => server.output().match(/\[api\] listen addr=/g)?.length === 2);
+  assert.doesNotMatch(server.output(), /ERR/);
+  (await Deno.connect({ hostname: "127.0.0.1", port: rtspPort })).close();
+  await Deno.remove(plugins, { recursive: true });
 });
 
 Deno.test("The program's modules run on while their sections have mistakes, and start when these are mended", async () => {

@@ -4,6 +4,8 @@ import { Kernel, type KernelOptions, StartError } from "./kernel.ts";
 
 /** How long viewers have to be closed properly. */
 const STOP_MS = 2000;
+/** How long everything has to stop before a restart: what still holds an address then, the new start goes without. */
+const RESTART_MS = 10_000;
 
 /** The signals' names as they are printed (contract §1.1). */
 const SIGNAL_NAMES: Readonly<Record<string, string>> = { SIGINT: "interrupt", SIGTERM: "terminated" };
@@ -31,7 +33,7 @@ export async function runKernel(options: KernelOptions): Promise<number> {
     await tellSystemd(kernel, "READY=1");
     const end = await Promise.race([kernel.ended, terminated]);
     if (end.kind === "exit") await tellSystemd(kernel, "STOPPING=1");
-    await within(STOP_MS, kernel.stop());
+    await within(end.kind === "exit" ? STOP_MS : RESTART_MS, kernel.stop());
     if (end.kind === "exit") return end.code;
   }
 }
