@@ -4,6 +4,7 @@ import type {
   ChildProcess,
   DirEntry,
   FileInfo,
+  FileOwner,
   InterfaceAddress,
   MemoryUsage,
   SocketAddress,
@@ -268,12 +269,20 @@ export const files = {
   readTextSync: (path: string | URL): string => Deno.readTextFileSync(path),
   write: (path: string, data: Uint8Array | string): Promise<void> =>
     typeof data === "string" ? Deno.writeTextFile(path, data) : Deno.writeFile(path, data),
+  /** Writes a file that is not there yet, with no more than these permission bits; resolves when it is on the disk. */
+  async create(path: string, text: string, mode: number): Promise<void> {
+    using file = await Deno.open(path, { write: true, createNew: true, mode });
+    let bytes = new TextEncoder().encode(text);
+    while (bytes.length > 0) bytes = bytes.subarray(await file.write(bytes));
+    await file.sync();
+  },
   append: (path: string, text: string): Promise<void> => Deno.writeTextFile(path, text, { append: true }),
   rename: (from: string, to: string): Promise<void> => Deno.rename(from, to),
   remove: (path: string): Promise<void> => Deno.remove(path, { recursive: true }),
   makeDir: (path: string): Promise<void> => Deno.mkdir(path, { recursive: true }),
   /** Sets the permission bits, where the system has them. */
   setMode: (path: string, mode: number): Promise<void> => Deno.chmod(path, mode),
+  setOwner: (path: string, { uid, gid }: FileOwner): Promise<void> => Deno.chown(path, uid, gid),
   realPath: (path: string): Promise<string> => Deno.realPath(path),
   async info(path: string | URL): Promise<FileInfo> {
     const stat = await Deno.stat(path);
@@ -283,6 +292,7 @@ export const files = {
       isDirectory: stat.isDirectory,
       size: stat.size,
       modifiedMs: stat.mtime?.getTime() ?? 0,
+      owner: stat.uid === null || stat.gid === null ? undefined : { uid: stat.uid, gid: stat.gid },
     };
   },
   async list(path: string): Promise<DirEntry[]> {

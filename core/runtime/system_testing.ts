@@ -38,6 +38,15 @@ export const systemCases: readonly Case[] = [
         const { isFile, size, mode, modifiedMs } = await files.info(path);
         assert.deepEqual([isFile, size, mode], [true, 5, 0o640]);
         assert.ok(Math.abs(Date.now() - modifiedMs) < 60_000);
+        const made = join(folder, "made");
+        await files.create(made, "two\u00e9", 0o600);
+        assert.equal(await files.readText(made), "two\u00e9");
+        const { mode: madeMode, owner } = await files.info(made);
+        assert.equal(madeMode, 0o600);
+        assert.ok(owner);
+        await files.setOwner(made, owner);
+        await assert.rejects(files.create(made, "three", 0o600));
+        await files.remove(made);
         await files.makeDir(join(folder, "x/y"));
         await files.rename(path, join(folder, "x/b"));
         await files.write(join(folder, "mark"), "\ufeffmark");

@@ -131,6 +131,14 @@ export interface FileInfo {
   readonly modifiedMs: number;
   /** Permission bits; `undefined` on Windows. */
   readonly mode: number | undefined;
+  /** `undefined` on Windows. */
+  readonly owner: FileOwner | undefined;
+}
+
+/** Whom a file belongs to. */
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** A network interface address of this machine. */

@@ -234,6 +234,37 @@ test("Config.set() keeps a link a link", async (folder) => {
   assert.equal(await Deno.readTextFile(`${folder}/real.yaml`), "streams:\n  a: x\n");
 });
 
+const isRoot = Deno.build.os === "linux" && Deno.uid() === 0;
+
+test("Config.set() leaves the file to whom it belongs", async (folder) => {
+  if (!isRoot) return;
+  const path = `${folder}/go2rtc.yaml`;
+  await Deno.writeTextFile(path, "streams: {a: x}\n");
+  await Deno.chmod(path, 0o640);
+  await Deno.chown(path, 1000, 1001);
+  const config = await Config.load([], environment({}), { folder });
+  await config.set(["streams", "b"], "y");
+  const { uid, gid, mode } = await Deno.stat(path);
+  assert.deepEqual([uid, gid, mode! & 0o7777], [1000, 1001, 0o640]);
+});
+
+test("Config.set() on a full disk rejects and leaves the file as it is", async (folder) => {
+  const path = `${folder}/go2rtc.yaml`;
+  const mount = async (command: string, ...args: string[]) =>
+    (await new Deno.Command(command, { args: [...args, folder], stderr: "null" }).output()).success;
+  if (!isRoot || !await mount("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs")) return;
+  try {
+    const text = `# ${"x".repeat(3000)}\nstreams: {a: x}\n`;
+    await Deno.writeTextFile(path, text);
+    const config = await Config.load([], environment({}), { folder });
+    await assert.rejects(config.set(["streams", "b"], "y".repeat(20_000)), /Cannot write .*: no space left on device$/);
+    assert.equal(await Deno.readTextFile(path), text);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["go2rtc.yaml"]);
+  } finally {
+    await mount("umount");
+  }
+});
+
 test("Config.set() serialises writers and keeps what somebody else wrote", async (folder) => {
   const path = `${folder}/go2rtc.yaml`;
   await Deno.writeTextFile(path, "streams:\n");

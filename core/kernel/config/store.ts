@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { files, isNotFound, process } from "../../runtime/mod.ts";
+import { type FileInfo, files, isNotFound, process } from "../../runtime/mod.ts";
 import { messageOf } from "../../util/errors.ts";
 
 /** The text of a config file; `undefined` when there is none. Rejects with one line that says why it cannot be read. */
@@ -15,14 +15,14 @@ export async function readConfigFile(path: string): Promise<string | undefined> 
 
 /**
  * Writes a config file so that a reader finds either the old or the new text: beside it first, then renamed over it, with
- * its permissions kept. Where that is not possible (a single file mounted into a container) it is written in place.
+ * its permissions and owner kept. Where that is not possible (a single file mounted into a container) it is written in
+ * place.
  */
 export async function writeConfigFile(path: string, text: string): Promise<void> {
   try {
     await files.makeDir(dirname(path));
     const target = await realPathOf(path);
-    const mode = await modeOf(target);
-    if (!(await replaceFile(target, text, mode))) await files.write(target, text);
+    if (!(await replaceFile(target, text))) await files.write(target, text);
   } catch (error) {
     throw new Error(`Cannot write the config file "${path}": ${reason(error)}`, { cause: error });
   }
@@ -38,27 +38,48 @@ async function realPathOf(path: string): Promise<string> {
   }
 }
 
-async function modeOf(path: string): Promise<number | undefined> {
+const NEW_MODE = 0o644;
+
+/**
+ * The folder is not ours, the file is a mount point or belongs to somebody else, or the file system cannot do it: the file
+ * may still be writable itself, and if not, that write says why. After any other error (a full disk) it would be lost.
+ */
+const IN_PLACE = new Set(["EACCES", "EPERM", "EROFS", "EBUSY", "EXDEV", "EINVAL", "ENOSYS", "ENOTSUP"]);
+
+async function replaceFile(target: string, text: string): Promise<boolean> {
+  const temporary = `${target}.${process.pid}.tmp`;
+  const remove = () => files.remove(temporary).catch(() => {/* It is not there. */});
   try {
-    return (await files.info(path)).mode;
+    const old = await infoOf(target);
+    await remove();
+    await files.create(temporary, text, old?.mode ?? NEW_MODE);
+    await makeLike(temporary, old);
+    await files.rename(temporary, target);
+    return true;
   } catch (error) {
-    if (isNotFound(error)) return process.platform === "windows" ? undefined : 0o644;
+    await remove();
+    if (error instanceof Error && "code" in error && IN_PLACE.has(String(error.code))) return false;
     throw error;
   }
 }
 
-async function replaceFile(target: string, text: string, mode: number | undefined): Promise<boolean> {
-  const temporary = `${target}.${process.pid}.tmp`;
+async function infoOf(path: string): Promise<FileInfo | undefined> {
   try {
-    await files.write(temporary, text);
-    if (mode !== undefined) await files.setMode(temporary, mode);
-    await files.rename(temporary, target);
-    return true;
-  } catch {
-    // The folder is not ours or the file is a mount point: it may still be writable itself, and if not, that write says why.
-    await files.remove(temporary).catch(() => {/* It was never made. */});
-    return false;
+    return await files.info(path);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
   }
+}
+
+// Only where it differs: some file systems refuse even what changes nothing.
+async function makeLike(path: string, old: FileInfo | undefined): Promise<void> {
+  const { mode, owner } = await files.info(path);
+  if (old?.owner && (old.owner.uid !== owner?.uid || old.owner.gid !== owner.gid)) {
+    await files.setOwner(path, old.owner);
+  }
+  const wanted = old?.mode ?? NEW_MODE;
+  if (mode !== undefined && mode !== wanted) await files.setMode(path, wanted);
 }
 
 function decode(bytes: Uint8Array): string {

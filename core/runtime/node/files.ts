@@ -3,7 +3,7 @@ import { readFileSync, statSync, watch } from "node:fs";
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import type { DirEntry, FileInfo } from "../types.ts";
+import type { DirEntry, FileInfo, FileOwner } from "../types.ts";
 import { embeddedFile, isEmbedded, readEmbedded } from "./embedded.ts";
 
 /** Files; every function rejects with an error that `isNotFound` can tell apart. */
@@ -20,16 +20,28 @@ export const files = {
   },
   readTextSync: (path: string | URL): string => readFileSync(path, "utf8"),
   write: (path: string, data: Uint8Array | string): Promise<void> => fs.writeFile(path, data),
+  /** Writes a file that is not there yet, with no more than these permission bits; resolves when it is on the disk. */
+  async create(path: string, text: string, mode: number): Promise<void> {
+    const file = await fs.open(path, "wx", mode);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  },
   append: (path: string, text: string): Promise<void> => fs.appendFile(path, text),
   rename: (from: string, to: string): Promise<void> => fs.rename(from, to),
   remove: (path: string): Promise<void> => fs.rm(path, { recursive: true }),
   makeDir: async (path: string): Promise<void> => void await fs.mkdir(path, { recursive: true }),
   /** Sets the permission bits, where the system has them. */
   setMode: (path: string, mode: number): Promise<void> => fs.chmod(path, mode),
+  setOwner: (path: string, { uid, gid }: FileOwner): Promise<void> => fs.chown(path, uid, gid),
   realPath: (path: string): Promise<string> => fs.realpath(path),
   async info(path: string | URL): Promise<FileInfo> {
     if (isEmbedded(path)) {
-      return { isFile: true, isDirectory: false, size: embeddedFile(path).bytes, modifiedMs: 0, mode: 0o444 };
+      const size = embeddedFile(path).bytes;
+      return { isFile: true, isDirectory: false, size, modifiedMs: 0, mode: 0o444, owner: undefined };
     }
     const stat = await fs.stat(path);
     return {
@@ -38,6 +50,7 @@ export const files = {
       size: stat.size,
       modifiedMs: Math.floor(stat.mtimeMs),
       mode: process.platform === "win32" ? undefined : stat.mode & 0o7777,
+      owner: process.platform === "win32" ? undefined : { uid: stat.uid, gid: stat.gid },
     };
   },
   async list(path: string): Promise<DirEntry[]> {
