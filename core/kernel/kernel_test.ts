@@ -182,7 +182,7 @@ Deno.test("Kernel applies changes of the config without touching what did not ch
   assert.equal((await running.fetch("/metrics", asProxy)).status, 401);
 });
 
-Deno.test("Kernel holds back what somebody who is not trusted writes into the config", async () => {
+Deno.test("Kernel holds back what somebody who is not trusted writes into the config, until somebody trusted saves it", async () => {
   let kernelService: KernelService | undefined;
   const spy = builtIn("spy", (ctx) => {
     kernelService = ctx.use<KernelService>("kernel");
@@ -198,7 +198,9 @@ Deno.test("Kernel holds back what somebody who is not trusted writes into the co
   assert.equal(kernel.access.settings.open, false);
   assert.deepEqual(kernel.streams.names(core.systemPrincipal), ["good"]);
   assert.equal(await kernelService!.config.text(), text);
-  assert.deepEqual(await kernelService!.config.replace(`${text}#\n`, core.systemPrincipal), []);
+  assert.deepEqual(await kernelService!.config.replace(text, core.systemPrincipal), []);
+  assert.equal(kernel.access.settings.open, true);
+  assert.deepEqual(kernel.streams.names(core.systemPrincipal).sort(), ["bad", "good"]);
 });
 
 Deno.test("Kernel holds back what nobody trusted writes, whatever stands in the place of a section before", async () => {

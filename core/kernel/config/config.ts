@@ -189,7 +189,8 @@ export class Config {
 
   /**
    * Writes the whole config file as it is given. Rejects with a `SyntaxError` when it is no YAML. Each changed key for
-   * which `holds` answers true is written, but not applied until the next start; the answer names these.
+   * which `holds` answers true is written, but not applied until the next start; the answer names these. What was held
+   * before is applied when it is in this text and `holds` answers false.
    */
   replace(text: string, holds?: Holds): Promise<readonly string[]> {
     return this.#write(() => {

@@ -15,7 +15,7 @@ type Sections = ReadonlyMap<string, unknown>;
 
 /** Asks `holds` for every key that changed (`section.key`, or the section that is no map now) and answers what is held. */
 export function holdBack(before: Sections, after: Sections, held: readonly Held[], holds: Holds): Held[] {
-  const kept = held.filter(({ path, stored }) => isSameTree(valueIn(after, path), stored));
+  const kept = held.filter(({ path, stored }) => isSameTree(valueIn(after, path), stored) && holds(path, stored));
   const found: Held[] = [];
   for (const path of changedPaths(before, after)) {
     if (kept.some((other) => other.path.join("\n") === path.join("\n"))) continue;
