@@ -9,6 +9,7 @@ import {
   type Reach,
   reachOf,
 } from "./address.ts";
+import { Entered } from "./entered.ts";
 import { equalSecrets, type Login, LoginLimiter, parseBasic, parseBearer } from "./login.ts";
 import { isFromBrowser, isLocalName, isLoopbackName, siteOf } from "./origin.ts";
 import {
@@ -99,6 +100,7 @@ export class Access {
   #listed: readonly Network[] = [];
   #own: readonly Network[] = [];
   #ownUntilMs = -1;
+  #generation = 0;
 
   constructor(settings: AccessSettings, options: AccessOptions = {}) {
     this.#options = options;
@@ -121,7 +123,10 @@ export class Access {
     return this.#settings.open && !this.hasUsers;
   }
 
-  configure(settings: AccessSettings): void {
+  /** Takes over other settings; they count at once for those who are in, too. Answers whether anything is different. */
+  configure(settings: AccessSettings): boolean {
+    const isDifferent = JSON.stringify(settings) !== JSON.stringify(this.#settings);
+    if (isDifferent) this.#generation++;
     this.#settings = settings;
     this.#loginProxies = Object.entries(settings.loginProxies).map(([text, role]) => ({
       text,
@@ -130,10 +135,30 @@ export class Access {
     }));
     this.#proxies = networksOf([...settings.trustedProxies, ...Object.keys(settings.loginProxies)]);
     this.#listed = networksOf(settings.localNetworks);
+    return isDifferent;
   }
 
   /** Who sends an HTTP request. */
   enter(request: AccessRequest): Verdict {
+    const verdict = this.#judge(request);
+    if (verdict.denial) return verdict;
+    const again = () => {
+      const { principal, denial } = this.#judge(request);
+      return denial ? undefined : principal;
+    };
+    return { ...verdict, principal: this.#entered(verdict.principal, again) };
+  }
+
+  #entered(first: Principal, again: () => Principal | undefined): Principal {
+    return new Entered(first, again, () => this.#generation);
+  }
+
+  /** Whether a principal that came in would be let in now. */
+  isLetIn(principal: Principal): boolean {
+    return !(principal instanceof Entered) || principal.isLetIn;
+  }
+
+  #judge(request: AccessRequest): Verdict {
     const { headers } = request;
     const place = this.#place(request.peer, headers, request.host);
     const authorization = headers.get("authorization");
@@ -249,6 +274,12 @@ export class Access {
    * `undefined`: the login is wrong, or one is needed.
    */
   identify(peer: Peer, login: Login | undefined, service: string): Principal | undefined {
+    const again = () => this.#identify(peer, login, service);
+    const first = again();
+    return first && this.#entered(first, again);
+  }
+
+  #identify(peer: Peer, login: Login | undefined, service: string): Principal | undefined {
     const place = this.#place(peer, peer.headers, "");
     const { address } = place;
     const own = this.#settings.services[service];

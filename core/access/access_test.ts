@@ -436,3 +436,26 @@ Deno.test("Access.configure() holds from the next request on", () => {
   access.configure({ ...defaultAccessSettings, users: [{ name: "a", password: "b" }] });
   assert.equal(access.enter(requestOf("192.168.1.9")).denial?.status, 401);
 });
+
+Deno.test("Access.configure() holds at once for those who are in", () => {
+  const anna = { name: "anna", password: "pw" };
+  const settings = { ...defaultAccessSettings, users: [anna] };
+  const access = accessOf(settings);
+  const headers = basic("anna", "pw");
+  const byHttp = access.enter(requestOf("8.8.8.8", { headers })).principal;
+  const byRtsp = access.identify(
+    { host: "8.8.8.8", port: 1, transport: "tcp" },
+    { ...anna, username: "anna" },
+    "rtsp",
+  )!;
+  const both = () => [byHttp, byRtsp].map((one) => access.isLetIn(one) && held(access, one));
+  assert.deepEqual(both(), ["watch listen talk snapshot playback", "watch listen talk snapshot playback"]);
+  assert.equal(access.configure({ ...settings }), false);
+  assert.equal(access.configure({ ...settings, users: [{ ...anna, role: "admin", cameras: ["yard"] }] }), true);
+  assert.deepEqual(both(), [`${CAMERA} operate admin`, `${CAMERA} operate admin`]);
+  access.configure({ ...settings, users: [{ name: "bob", password: "pw" }] });
+  assert.deepEqual(both(), [false, false]);
+  assert.deepEqual([held(access, byHttp), byHttp.name, byRtsp.isTrusted], ["", "user anna", false]);
+  access.configure({ ...settings, users: [{ ...anna, cameras: ["bed"] }] });
+  assert.deepEqual(both(), ["", ""]);
+});

@@ -84,6 +84,11 @@ export class Events implements Disposable {
     });
   }
 
+  /** Ends the clients for whom `isLetIn` answers false. */
+  recheck(isLetIn: (principal: Principal) => boolean): void {
+    for (const client of [...this.#clients]) if (!isLetIn(client.principal)) this.#end(client);
+  }
+
   #send(client: Client, bytes: Uint8Array): void {
     if ((client.controller.desiredSize ?? 0) <= 0) return this.#end(client);
     client.controller.enqueue(bytes);

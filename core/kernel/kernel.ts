@@ -263,7 +263,11 @@ export class Kernel implements AsyncDisposable {
     this.#settings = readSettings(this.config);
     this.#checkSections();
     this.log.configure(this.#settings.log);
-    this.access.configure(this.#settings.access);
+    if (this.access.configure(this.#settings.access)) {
+      this.#sockets.recheck();
+      this.#events.recheck((principal) => this.access.isLetIn(principal));
+      this.streams.recheck();
+    }
     const own = changed.filter((name) => name === "streams" || name === "publish" || name === "preload");
     if (own.length > 0) this.streams.configure(this.#sectionsOfStreams(own));
     if (needsRestart(before, this.#settings)) {

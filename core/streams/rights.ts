@@ -34,6 +34,11 @@ function rightFor(media: Media, consumer: Consumer): CameraRight {
   return consumer.right ?? (media.kind === "audio" ? "listen" : "watch");
 }
 
+/** Whether a principal may have as many medias of a consumer as once. */
+export function mayKeep(consumer: Consumer, principal: Principal, stream: string, count: number): boolean {
+  return consumer.medias.filter((media) => principal.can(rightFor(media, consumer), stream)).length >= count;
+}
+
 /** The medias that a principal may have of what a consumer wants; refuses when that is none. */
 export function allowedMedias(consumer: Consumer, principal: Principal, stream: string): readonly Media[] {
   const missing = new Set<CameraRight>();

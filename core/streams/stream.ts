@@ -9,7 +9,8 @@ import { TrackNumbers } from "./ids.ts";
 import { attachError, type Match, negotiate, type Offer } from "./negotiate.ts";
 import { Playback } from "./playback.ts";
 import { PushedSlot } from "./pushed_slot.ts";
-import { allowedMedias, requireRight } from "./rights.ts";
+import { allowedMedias, mayKeep, requireRight } from "./rights.ts";
+import type { Session } from "./session.ts";
 import type { Claim, Slot, SlotHost, StreamContext } from "./slot.ts";
 import { type SlotOptions, SourceSlot } from "./source_slot.ts";
 import { agreedCodec } from "./speaker.ts";
@@ -20,6 +21,7 @@ import { abortError } from "./wait.ts";
 const MAX_DIALS = 3;
 /** Publishers of one stream at the same time. */
 const MAX_PUSHED = 16;
+const TAKEN_AWAY = "the right to this was taken away";
 
 /** A named camera: its sources, those who push to it, those who take from it. */
 export class Stream implements StreamHandle, SlotHost {
@@ -33,7 +35,9 @@ export class Stream implements StreamHandle, SlotHost {
   #entry: StreamEntry;
   #sources: SourceSlot[] = [];
   #pushed: PushedSlot[] = [];
-  readonly #consumers = new Set<ConsumerEntry>();
+  // Each with what asks whether it may stay.
+  readonly #consumers = new Map<ConsumerEntry, () => boolean>();
+  readonly #publishers = new Map<Session, Principal>();
   #attaching = 0;
   #isClosed = false;
   #closing: Promise<void> = Promise.resolve();
@@ -60,7 +64,7 @@ export class Stream implements StreamHandle, SlotHost {
     return this.#consumers.size === 0 && this.#attaching === 0 && this.#pushed.length === 0 && !this.playback.isActive;
   }
   get consumers(): readonly ConsumerEntry[] {
-    return [...this.#consumers];
+    return [...this.#consumers.keys()];
   }
   /** Those that viewers can be given something of: the configured ones, then the pushed ones. */
   get slots(): readonly Slot[] {
@@ -109,7 +113,7 @@ export class Stream implements StreamHandle, SlotHost {
   }
 
   #removeSource(slot: SourceSlot): void {
-    for (const entry of this.#consumers) {
+    for (const entry of this.#consumers.keys()) {
       if (entry.places.some(({ claim }) => claim.slot === slot)) this.#dismiss(entry, "the source was removed");
     }
     this.playback.onRemoved(slot);
@@ -118,6 +122,7 @@ export class Stream implements StreamHandle, SlotHost {
 
   async attach(consumer: Consumer, principal: Principal, signal?: AbortSignal): Promise<ConsumerEntry> {
     const wishes = allowedMedias(consumer, principal, this.name);
+    const mayStay = () => mayKeep(consumer, principal, this.name, wishes.length);
     using _ = this.hold();
     const failures = new Map<Slot, Error>();
     const dials = new Map<Slot, number>();
@@ -128,13 +133,14 @@ export class Stream implements StreamHandle, SlotHost {
     for (;;) {
       if (this.#isClosed) throw new StreamError("CLOSED", "streams: the stream was removed");
       if (signal?.aborted) throw abortError(signal);
+      if (!mayStay()) throw new StreamError("UNAUTHORIZED", `streams: ${TAKEN_AWAY}`);
       const slots = this.#offering;
       const offers = slots.map((slot) => offerOf(slot, failures.has(slot)));
       const step = negotiate(wishes, offers, consumer.loopGuard);
       if ("matches" in step) {
         const places = this.#claim(consumer, slots, offers, step.matches);
         if (places.length === 0) throw attachError(wishes, offers, [...failures.values()]);
-        return this.#admit(consumer, places);
+        return this.#admit(consumer, places, mayStay);
       }
       const slot = slots[step.dial]!;
       const count = (dials.get(slot) ?? 0) + 1;
@@ -166,9 +172,9 @@ export class Stream implements StreamHandle, SlotHost {
     return places;
   }
 
-  #admit(consumer: Consumer, places: readonly Place[]): ConsumerEntry {
+  #admit(consumer: Consumer, places: readonly Place[], mayStay: () => boolean): ConsumerEntry {
     const entry = new ConsumerEntry(consumer, places, (entry) => this.#leave(entry));
-    this.#consumers.add(entry);
+    this.#consumers.set(entry, mayStay);
     for (const slot of new Set(places.map(({ claim }) => claim.slot))) slot.start();
     this.#tell(entry, "attached");
     return entry;
@@ -215,8 +221,18 @@ export class Stream implements StreamHandle, SlotHost {
     }
   }
 
+  /** Ends what somebody has of it, or sends to it, who may not any more. */
+  recheck(): void {
+    for (const [entry, mayStay] of this.#consumers) {
+      if (!mayStay()) this.#dismiss(entry, TAKEN_AWAY);
+    }
+    for (const [session, principal] of this.#publishers) {
+      if (!principal.can("publish", this.name)) void session.stop();
+    }
+  }
+
   onReplaced(was: Track, is: Track): void {
-    for (const entry of this.#consumers) {
+    for (const entry of this.#consumers.keys()) {
       if (!entry.holds(is)) continue;
       try {
         if (!entry.onReplaced) throw new StreamError("CLOSED", "the source came back different");
@@ -228,7 +244,7 @@ export class Stream implements StreamHandle, SlotHost {
   }
 
   onLost(tracks: readonly Track[], reason: string): void {
-    for (const entry of this.#consumers) {
+    for (const entry of this.#consumers.keys()) {
       if (tracks.some((track) => entry.holds(track))) this.#dismissLater(entry, reason);
     }
   }
@@ -244,10 +260,12 @@ export class Stream implements StreamHandle, SlotHost {
     if (this.#isClosed) throw new StreamError("NOT_FOUND", "stream not found");
     if (signal.aborted) throw abortError(signal);
     const session = this.#slotFor(producer).begin(producer);
+    this.#publishers.set(session, principal);
     const onAbort = () => void session.stop();
     signal.addEventListener("abort", onAbort, { once: true });
     const error = await session.ended;
     signal.removeEventListener("abort", onAbort);
+    this.#publishers.delete(session);
     if (error && !session.isStopped) throw error;
   }
 
@@ -277,7 +295,7 @@ export class Stream implements StreamHandle, SlotHost {
     this.#isClosed = true;
     this.onLeft = undefined;
     this.playback.stop();
-    for (const entry of this.#consumers) this.#dismiss(entry, reason);
+    for (const entry of this.#consumers.keys()) this.#dismiss(entry, reason);
     await Promise.all([this.#closing, this.playback.ended, ...this.slots.map((slot) => slot.close())]);
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { systemPrincipal } from "../access/types.ts";
+import { type CameraRight, systemPrincipal } from "../access/types.ts";
 import { budget } from "../media/budget.ts";
 import { codec } from "../media/codec.ts";
 import { Units } from "../media/frame.ts";
@@ -192,6 +192,39 @@ Deno.test("Stream.attach() asks for the right that each media needs", async () =
   const speaking = talker(pcma);
   (await stream.attach(speaking, principal(["talk"]))).detach();
   assert.equal(speaking.track?.codec.name, "PCMA");
+  await bench.streams.close();
+});
+
+Deno.test("Stream.recheck() ends whoever lost a right that was made use of", async () => {
+  const bench = new Bench();
+  bench.camera("fake:a", gives(h264), gives(aac));
+  const stream = make(bench, "fake:a");
+  const rights = new Set<CameraRight>(["watch", "listen", "publish"]);
+  const one = { ...principal([]), can: (right: CameraRight) => rights.has(right) };
+  const [pictures, both, other] = [
+    new FakeConsumer(takes(h264)),
+    new FakeConsumer(takes(h264), takes(aac)),
+    new FakeConsumer(takes(h264), takes(aac)),
+  ];
+  await stream.attach(pictures, one);
+  await stream.attach(both, one);
+  await stream.attach(other, systemPrincipal);
+  const producer = new FakeProducer(bench.clock, [gives(pcma)]);
+  const published = stream.publish(producer, one, new AbortController().signal);
+  await turn();
+  stream.recheck();
+  assert.deepEqual([pictures, both, other].map(({ reasons }) => reasons.length), [0, 0, 0]);
+  assert.ok(producer.isRunning);
+  rights.delete("listen");
+  rights.delete("publish");
+  stream.recheck();
+  assert.deepEqual([pictures, both, other].map(({ reasons }) => reasons.length), [0, 1, 0]);
+  await published;
+  assert.equal(producer.closes, 1);
+  rights.delete("watch");
+  stream.recheck();
+  assert.deepEqual(pictures.reasons, ["the right to this was taken away"]);
+  assert.deepEqual(stream.consumers.map(({ consumer }) => consumer), [other]);
   await bench.streams.close();
 });
 

@@ -145,6 +145,11 @@ export class Streams implements StreamsApi {
     }
   }
 
+  /** Ends what viewers and publishers may not have or do any more. */
+  recheck(): void {
+    for (const stream of this.#table.streams) stream.recheck();
+  }
+
   /** Closes all viewers, publishers and sources; resolves when every connection is closed. */
   async close(): Promise<void> {
     this.#isClosed = true;

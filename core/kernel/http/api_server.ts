@@ -59,14 +59,16 @@ export class ApiHandler {
     if (!url) return textResponse(400, "Cannot read the request's URL");
     const isPreflight = request.method === "OPTIONS" && request.headers.has("access-control-request-method");
     if (isPreflight && hasCors) return new Response(null, { status: 204 });
-    const peer: Peer = { ...from, host: plainHost(from.host), headers: request.headers };
+    // A copy: who asks is looked at again when the request may be gone.
+    const headers = new Headers(request.headers);
+    const peer: Peer = { ...from, host: plainHost(from.host), headers };
     const host = request.headers.get("host") ?? url.host;
     const verdict = this.#access.enter({
       peer,
       method: request.method,
       query: url.searchParams,
       host: from.transport === "unix" ? "" : host,
-      headers: request.headers,
+      headers,
     });
     const found = this.#router.find(request.method, url.pathname);
     const needsNothing = found.kind === "route" && found.route.options.needs === "public";

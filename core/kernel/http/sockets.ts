@@ -92,6 +92,7 @@ export class ApiSockets {
     const { response, socket } = (this.#options.upgrade ?? upgradeWebSocket)(request.request);
     const session = new Session(socket, request, userAgent, {
       find: (type) => this.#handlers.get(type),
+      isLetIn: () => access.isLetIn(request.principal),
       refusal: (needs, camera) => access.check(request.principal, needs, camera)?.message,
       mask: this.#options.mask,
       log: this.#options.log,
@@ -101,6 +102,11 @@ export class ApiSockets {
     return response;
   };
 
+  /** Ends the sockets of those who may not have what they have any more. */
+  recheck(): void {
+    for (const session of [...this.#open]) session.recheck();
+  }
+
   /** Ends all sockets. */
   close(): void {
     for (const session of [...this.#open]) session.close(1001, "the server stops");
@@ -109,6 +115,7 @@ export class ApiSockets {
 
 interface SessionOptions {
   find(type: string): Registered | undefined;
+  isLetIn(): boolean;
   /** Why the caller may not. */
   refusal(needs: Need, camera: string | null): string | undefined;
   mask(text: string): string;
@@ -126,6 +133,7 @@ class Session implements ApiSocket {
   readonly #options: SessionOptions;
   readonly #controller = new AbortController();
   readonly #undo: (() => void)[] = [];
+  readonly #needs = new Set<Need>();
   #inFlight = 0;
 
   constructor(socket: ServerSocket, request: RouteRequest, userAgent: string, options: SessionOptions) {
@@ -165,8 +173,9 @@ class Session implements ApiSocket {
   // Never rejects.
   async #handle(found: Registered, value: unknown): Promise<void> {
     try {
-      const refusal = this.#options.refusal(found.needs, this.query.get("src") ?? this.query.get("dst"));
+      const refusal = this.#refusal(found.needs);
       if (refusal) throw new Error(refusal);
+      this.#needs.add(found.needs);
       await found.handler(value, this);
     } catch (error) {
       if (this.signal.aborted) return;
@@ -174,6 +183,15 @@ class Session implements ApiSocket {
       this.#options.log.debug(`${found.type}: ${text}`, { remote: this.remoteAddr });
       this.send("error", `${found.type}: ${text}`);
     }
+  }
+
+  #refusal(needs: Need): string | undefined {
+    return this.#options.refusal(needs, this.query.get("src") ?? this.query.get("dst"));
+  }
+
+  recheck(): void {
+    const isRefused = !this.#options.isLetIn() || [...this.#needs].some((needs) => this.#refusal(needs));
+    if (isRefused) this.close(1008, "the right to this was taken away");
   }
 
   send(type: string, value?: unknown): void {
