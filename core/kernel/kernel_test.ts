@@ -145,6 +145,20 @@ Deno.test("Kernel lets nobody in from elsewhere when the access section has a mi
   assert.equal((await running.fetch("/metrics")).status, 200);
 });
 
+Deno.test("Kernel takes the login of RTSP as it is written, and lets nobody in by one that cannot be read", async () => {
+  const loginOf = async (section: string) => {
+    await using running = await start(`${API}rtsp: ${section}\n`);
+    return running.kernel.access.settings.services.rtsp!;
+  };
+  assert.deepEqual(await loginOf("{username: 007, password: 001234}"), { username: "007", password: "001234" });
+  assert.deepEqual(await loginOf("{username: a, password: 1e3}"), { username: "a", password: "1e3" });
+  assert.deepEqual(await loginOf("{username: true, password: '0x10'}"), { username: "true", password: "0x10" });
+  assert.deepEqual(await loginOf("{listen: ''}"), { username: "", password: "" });
+  for (const odd of ["x", "[a]", "{username: [a], password: b}"]) {
+    assert.match((await loginOf(odd)).username, /^[\da-f-]{36}$/, odd);
+  }
+});
+
 Deno.test("Kernel applies changes of the config without touching what did not change", async () => {
   const setups: unknown[] = [];
   const counted = builtIn("counted", (ctx) => {

@@ -1,9 +1,10 @@
-import type { AccessSettings } from "../access/settings.ts";
+import type { AccessSettings, ServiceLogin } from "../access/settings.ts";
 import type { Principal } from "../access/types.ts";
 import { parseEntry } from "../streams/entry.ts";
 import { parseSourceUrl } from "../net/source_url.ts";
 import type { SourceRegistry } from "../streams/types.ts";
 import type { Config } from "./config/mod.ts";
+import { isConfigMap } from "./config/tree.ts";
 import {
   accessSchema,
   type ApiConfig,
@@ -55,18 +56,23 @@ function accessSettings(config: Config, api: ApiConfig, isApiSound: boolean): Ac
     // Nobody knows this login: with mistakes in the section only the machine itself is let in.
     users: isSound ? section.users : [{ name: crypto.randomUUID(), password: crypto.randomUUID() }],
     api: { username: api.username, password: api.password, localAuth: api.local_auth, origin: api.origin },
-    services: { rtsp: loginOf(config.section("rtsp")) },
+    services: { rtsp: loginOf(config, "rtsp") },
   };
 }
 
-function loginOf(section: unknown): { username: string; password: string } {
-  const { username, password } = (section ?? {}) as { username?: unknown; password?: unknown };
-  return { username: textOf(username), password: textOf(password) };
+function loginOf(config: Config, section: string): ServiceLogin {
+  const value = config.section(section) ?? {};
+  // Nobody knows this login: a section that is no map never opens what it was to close.
+  if (!isConfigMap(value)) return { username: crypto.randomUUID(), password: crypto.randomUUID() };
+  const text = (key: string) => textOf(value[key], config.sourceOf([section, key]));
+  return { username: text("username"), password: text("password") };
 }
 
-// Numbers are what people write for passwords without quotes.
-function textOf(value: unknown): string {
-  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+// As it is written: 001234 is a number to YAML, to people it is a password.
+function textOf(value: unknown, source: string | undefined): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "object") return crypto.randomUUID();
+  return typeof value === "string" ? value : source ?? String(value);
 }
 
 /** Sections that name programs, or decide who may do what. */

@@ -116,10 +116,7 @@ export class Config {
     }
     const source: SectionSource = {
       placeOf: (path) => this.#find(path)?.place,
-      sourceOf: (path) => {
-        const found = this.#find(path);
-        return found?.depth === path.length && isScalar(found.node) ? found.node.source : undefined;
-      },
+      sourceOf: (path) => this.sourceOf(path),
     };
     const result = validateSection(name, this.section(name), schema, source);
     this.#checked.set(name, result.problems);
@@ -159,6 +156,12 @@ export class Config {
   /** Where a key is, or the nearest key above it that is there. */
   locate(path: readonly (string | number)[]): ConfigPlace | undefined {
     return this.#find(path)?.place;
+  }
+
+  /** A text or number as it is written, variables filled in; `undefined` when there is none at this path. */
+  sourceOf(path: readonly (string | number)[]): string | undefined {
+    const found = this.#find(path);
+    return found?.depth === path.length && isScalar(found.node) ? found.node.source : undefined;
   }
 
   /** The text of the config file. Rejects with `REFUSED` when there is none in use, `NOT_FOUND` when it does not exist. */
