@@ -289,6 +289,20 @@ Deno.test("Kernel loads the plugins of a folder, and anew when they change", asy
   }
 });
 
+Deno.test("Kernel shows nothing of a private key that YAML has folded into one line", async () => {
+  for (const fold of [">", ">-"]) {
+    const output = new Output();
+    const pem = ["-----BEGIN PRIVATE KEY-----", "MIISECRET", "-----END PRIVATE KEY-----"].map((one) => `    ${one}\n`);
+    const config = `api:\n  listen: ""\n  tls_listen: "127.0.0.1:0"\n  tls_cert: |\n${
+      pem.join("")
+    }  tls_key: ${fold}\n`;
+    const message = /Cannot read api\.tls_key: it is PEM text without line breaks, write it with "\|"/;
+    await assert.rejects(start(config + pem.join(""), { output }), message);
+    assert.match(output.text, message);
+    assert.doesNotMatch(output.text, /SECRET/);
+  }
+});
+
 Deno.test("Kernel serves HTTPS and a unix socket", async () => {
   const folder = await Deno.makeTempDir();
   const make = await new Deno.Command("openssl", {

@@ -115,7 +115,13 @@ async function identityOf(settings: HttpListenSettings): Promise<TlsIdentity> {
 }
 
 async function pemOf(key: string, value: string): Promise<string> {
-  if (value.includes("\n")) return value;
+  if (value.trim().includes("\n")) return value;
+  if (value.includes("-----BEGIN")) {
+    throw new StreamError(
+      "BAD_SOURCE",
+      `Cannot read api.${key}: it is PEM text without line breaks, write it with "|"`,
+    );
+  }
   try {
     return await files.readText(value);
   } catch (error) {
