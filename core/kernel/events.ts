@@ -43,7 +43,7 @@ export class Events implements Disposable {
       }
     }
     if (this.#clients.size === 0) return;
-    const bytes = encoder.encode(`event: ${type.replace(/\s/g, " ")}\ndata: ${this.#mask(jsonText(data))}\n`);
+    const bytes = encoder.encode(`event: ${type.replace(/\s/g, " ")}\ndata: ${jsonText(data, { mask: this.#mask })}\n`);
     const { stream } = data;
     for (const client of [...this.#clients]) {
       const { principal } = client;

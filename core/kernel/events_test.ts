@@ -33,6 +33,15 @@ Deno.test("Events tells plugins and listeners, each what he may see", async () =
   assert.equal(events.clientCount, 0);
 });
 
+Deno.test("Events stay JSON where a secret is a number", async () => {
+  const events = new Events(recordingLogger([]), (text) => text.replaceAll("1", "***"));
+  const listener = events.serve(adminPrincipal("a", true));
+  events.emit("source", { stream: "cam1", id: 12, sources: [{ url: "1" }] });
+  events[Symbol.dispose]();
+  const data = /^data: (.*)$/m.exec(await textOf(listener))![1]!;
+  assert.deepEqual(JSON.parse(data), { stream: "cam***", id: 12, sources: [{ url: "***" }] });
+});
+
 Deno.test("Events drops a listener who takes nothing, and refuses too many", async () => {
   const events = new Events(recordingLogger([]), (text) => text);
   const slow = events.serve(adminPrincipal("a", true));
