@@ -179,6 +179,39 @@ await browserTest(
 );
 
 await browserTest(
+  "VideoRTC out of view stays off when its page comes to the front",
+  () =>
+    withPlayer("&mode=mse&background=false", async (page, server) => {
+      await shows(page, "p.stats.decoded > 5");
+      await page.evaluate(`(() => {
+        const player = globalThis.player = document.querySelector('video-stream');
+        const place = player.parentNode;
+        player.remove();
+        player.visibilityThreshold = 0.1;
+        player.DISCONNECT_TIMEOUT = 100;
+        place.append(player);
+        place.style.display = "none";
+        globalThis.show = (isHidden) => {
+          Object.defineProperty(document, "hidden", { configurable: true, value: isHidden });
+          document.dispatchEvent(new Event("visibilitychange"));
+        };
+      })()`);
+      await page.waitForFunction("player.ws === null", undefined, { timeout: 3000 });
+      await page.evaluate("show(true), show(false)");
+      assert.equal(await page.evaluate("player.ws"), null);
+      await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
+      assert.equal(await page.evaluate("player.ws"), null);
+      await page.evaluate("player.parentNode.style.display = ''");
+      await shows(page, "p.stats.decoded > 5 && p.video.readyState >= 3");
+      await page.evaluate("show(true)");
+      await page.waitForFunction("player.ws === null", undefined, { timeout: 3000 });
+      await page.evaluate("show(false)");
+      await shows(page, "p.stats.decoded > 5 && p.video.readyState >= 3");
+      assert.equal(server.connections, 1);
+    }),
+);
+
+await browserTest(
   "VideoRTC takes address and mode from its tag",
   () =>
     withPlayer("&mode=mp4", async (page, server) => {

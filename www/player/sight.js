@@ -4,18 +4,19 @@
  */
 export function watchSight(element, { threshold, onseen, onhidden, ongone }) {
   const abort = new AbortController();
+  let isInView = true;
+  const look = () => {
+    if (isInView && !(element.visibilityCheck && document.hidden)) onseen();
+    else onhidden();
+  };
   addEventListener("pagehide", ongone, { signal: abort.signal });
   // The viewer came back to a page that the browser had kept.
-  addEventListener("pageshow", ({ persisted }) => persisted && onseen(), { signal: abort.signal });
-  document.addEventListener("visibilitychange", () => {
-    if (!element.visibilityCheck) return;
-    if (document.hidden) onhidden();
-    else onseen();
-  }, { signal: abort.signal });
+  addEventListener("pageshow", ({ persisted }) => persisted && look(), { signal: abort.signal });
+  document.addEventListener("visibilitychange", () => element.visibilityCheck && look(), { signal: abort.signal });
   if (threshold > 0) {
     const observer = new IntersectionObserver((entries) => {
-      if (entries.at(-1).intersectionRatio >= threshold) onseen();
-      else onhidden();
+      isInView = entries.at(-1).intersectionRatio >= threshold;
+      look();
     }, { threshold });
     observer.observe(element);
     abort.signal.addEventListener("abort", () => observer.disconnect());
