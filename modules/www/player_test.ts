@@ -223,21 +223,33 @@ await browserTest(
     }),
 );
 
-await browserTest("VideoRTC shows keyframes one by one in the mode mp4", () =>
-  withPlayer("&mode=mp4", async (page) => {
-    await shows(page, "p.stats.mode === 'mp4' && p.stats.stills > 2 && p.video.poster.startsWith('blob:')");
-    assert.equal(await page.evaluate("document.querySelector('.mode').textContent"), "MP4");
-  }, (server) => {
-    server.answer = (socket, type) => {
-      if (type !== "mp4") return;
-      socket.send(JSON.stringify({ type: "mse", value: 'video/mp4; codecs="avc1.4D401F"' }));
-      const timer = setInterval(() => {
-        const still = server.still();
-        if (!socket.isOpen) clearInterval(timer);
-        else if (still) socket.send(still);
-      }, 100);
-    };
-  }));
+await browserTest(
+  "VideoRTC shows keyframes one by one in the mode mp4, and keeps the last without its URL",
+  () =>
+    withPlayer("&mode=mp4", async (page) => {
+      await shows(page, "p.stats.mode === 'mp4' && p.stats.stills > 2 && p.video.poster.startsWith('blob:')");
+      assert.equal(await page.evaluate("document.querySelector('.mode').textContent"), "MP4");
+      const [isFreed, isShown] = await page.evaluate(`(() => {
+      const freed = [];
+      URL.revokeObjectURL = (url) => freed.push(url);
+      const player = document.querySelector('video-stream');
+      const { poster } = player.video;
+      player.ondisconnect();
+      return [freed.includes(poster), player.video.poster === poster];
+    })()`) as boolean[];
+      assert.deepEqual([isFreed, isShown], [true, true], "The last picture stays, but not its URL");
+    }, (server) => {
+      server.answer = (socket, type) => {
+        if (type !== "mp4") return;
+        socket.send(JSON.stringify({ type: "mse", value: 'video/mp4; codecs="avc1.4D401F"' }));
+        const timer = setInterval(() => {
+          const still = server.still();
+          if (!socket.isOpen) clearInterval(timer);
+          else if (still) socket.send(still);
+        }, 100);
+      };
+    }),
+);
 
 await browserTest("VideoRTC falls back to JPEGs when MSE is refused", async () => {
   const jpeg = await ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x240", "-frames:v", "1", "-f", "mjpeg", "-");

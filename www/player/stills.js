@@ -71,6 +71,9 @@ export class Stills {
   close() {
     this.isClosed = true;
     this.next = undefined;
+    // What is shown stays: it is read already.
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.url = "";
   }
 }
 
