@@ -11,6 +11,8 @@ import { makeVideo, videoFigures } from "./player/video.js";
 
 /** A server that does not know a message type says nothing: after this time the next technology has its turn. */
 const ANSWER_MS = 10_000;
+/** For those that are asked first: the server answers when the camera is connected, and gives that 60 s. */
+const FIRST_ANSWER_MS = 65_000;
 /** How long WebRTC waits with its picture for MSE, where MSE has more to give and is about to start. */
 const MSE_GRACE_MS = 1500;
 
@@ -24,6 +26,7 @@ export class VideoRTC extends HTMLElement {
   #stills;
   #stopPeer;
   #silence = 0;
+  #peerSilence = 0;
   #running = new Set();
   #queue = [];
   #isMutedByBrowser = false;
@@ -210,10 +213,14 @@ export class VideoRTC extends HTMLElement {
     this.#running.add(name);
     this.onmessage[`${name} answer`] = (message) => this.#onAnswer(name, message);
     this[`on${name}`]();
-    if (name === "mse" || name === "webrtc") return;
+    if (name === "webrtc") return;
     clearTimeout(this.#silence);
+    this.#silence = this.#awaitAnswer(name, name === "mse" ? FIRST_ANSWER_MS : ANSWER_MS);
+  }
+
+  #awaitAnswer(name, waitMs) {
     const text = `${name}: the server does not answer to "${name}", it may not have it`;
-    this.#silence = setTimeout(() => this.#report(text), ANSWER_MS);
+    return setTimeout(() => this.#report(text), waitMs);
   }
 
   #onAnswer(name, { type, value = "" }) {
@@ -283,6 +290,7 @@ export class VideoRTC extends HTMLElement {
   }
 
   #endPeer() {
+    clearTimeout(this.#peerSilence);
     this.#stopPeer?.();
     this.#stopPeer = undefined;
     const { pc } = this;
@@ -328,6 +336,7 @@ export class VideoRTC extends HTMLElement {
       send: (message) => this.send(message),
       onproblem: (problem) => this.#report(problem),
       onanswer: () => {
+        clearTimeout(this.#peerSilence);
         const isSilenced = pc.getSenders().some(({ track }) => track) && !rtc.talks(pc);
         if (isSilenced) this.#notify("The camera has no speaker for this browser's microphone");
       },
@@ -338,7 +347,9 @@ export class VideoRTC extends HTMLElement {
       else take(message);
     };
     this.createOffer(pc).then((sdp) => {
-      if (sdp && pc === this.pc) this.send({ type: "webrtc/offer", value: sdp });
+      if (!sdp || pc !== this.pc) return;
+      this.send({ type: "webrtc/offer", value: sdp });
+      this.#peerSilence = this.#awaitAnswer("webrtc", FIRST_ANSWER_MS);
     }).catch((error) => pc === this.pc && this.#report(`webrtc: ${error.message}`));
   }
 

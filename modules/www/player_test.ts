@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { needs } from "../../tests/support/programs.ts";
+import { until } from "../../tests/support/server.ts";
 import { INSECURE_HOST, LiveFeed, openBrowser, picturesOf, PlayerServer, soundOf } from "./testing.ts";
 
 const clip = () => Deno.readFile(new URL("../demo/clip.mp4", import.meta.url));
@@ -270,6 +271,28 @@ await browserTest("VideoRTC falls back to JPEGs when MSE is refused", async () =
     };
   });
 }, "ffmpeg");
+
+await browserTest(
+  "VideoRTC has the next technology take its turn when a server that has no MSE says nothing",
+  () =>
+    withPlayer("", async (page, server) => {
+      const url = page.url();
+      await page.goto("about:blank");
+      await until(() => server.connections === 0);
+      server.messages.length = 0;
+      await page.clock.install();
+      await page.goto(url);
+      await until(() => server.messages.includes("mse") && server.messages.includes("webrtc/offer"));
+      await page.clock.fastForward(60_000);
+      assert.ok(!server.messages.includes("mjpeg"));
+      await page.clock.fastForward(6000);
+      await until(() => server.messages.includes("mjpeg"));
+      assert.equal(await page.evaluate("document.querySelector('video-stream').pc"), null);
+    }, (server) => {
+      server.play = () => undefined;
+      server.answer = () => {};
+    }),
+);
 
 await browserTest("VideoRTC plays HLS of the browser", async () => {
   const folder = await Deno.makeTempDir();
