@@ -260,8 +260,14 @@ export class Kernel implements AsyncDisposable {
     const log = this.log.logger("config");
     log.info("config changed", { sections: changed.join(",") });
     const before = this.#settings;
-    this.#settings = readSettings(this.config);
+    this.#settings = readSettings(this.config, before);
     this.#checkSections();
+    const mistaken = new Set(
+      this.config.problems.filter(({ level }) => level === "error").map(({ section }) => section),
+    );
+    for (const name of changed.filter((name) => name in kernelSchemas && mistaken.has(name))) {
+      log.warn(`section "${name}" has mistakes: what it said before stays in force`);
+    }
     this.log.configure(this.#settings.log);
     if (this.access.configure(this.#settings.access)) {
       this.#sockets.recheck();

@@ -145,6 +145,21 @@ Deno.test("Kernel lets nobody in from elsewhere when the access section has a mi
   assert.equal((await running.fetch("/metrics")).status, 200);
 });
 
+Deno.test("Kernel keeps what a section of its own said while that has a mistake, and whom it let in", async () => {
+  const api = "api: {listen: '127.0.0.1:0', username: ann, password: pw}\n";
+  await using running = await start(`${api}access: {users: [{name: bob, password: pw}]}\n`);
+  const { access, config } = running.kernel;
+  const before = access.settings;
+  await config.set(["access", "users"], 5);
+  assert.match(running.text, /WRN \[config\] section "access" has mistakes: what it said before stays in force/);
+  await config.set(["api", "local_auth"], "maybe");
+  await config.set(["access", "users"], [{ name: "eve", password: "pw" }]);
+  assert.equal(access.settings, before);
+  await config.set(["api", "local_auth"], true);
+  const { api: login, users } = access.settings;
+  assert.deepEqual([login.username, login.localAuth, users[0]!.name], ["ann", true, "eve"]);
+});
+
 Deno.test("Kernel takes the login of RTSP as it is written, and lets nobody in by one that cannot be read", async () => {
   const loginOf = async (section: string) => {
     await using running = await start(`${API}rtsp: ${section}\n`);

@@ -3,9 +3,10 @@ import type { Principal } from "../access/types.ts";
 import { parseEntry } from "../streams/entry.ts";
 import { parseSourceUrl } from "../net/source_url.ts";
 import type { SourceRegistry } from "../streams/types.ts";
-import type { Config } from "./config/mod.ts";
+import type { Config, Validated } from "./config/mod.ts";
 import { isConfigMap } from "./config/tree.ts";
 import {
+  type AccessConfig,
   accessSchema,
   type ApiConfig,
   apiSchema,
@@ -26,25 +27,30 @@ export interface KernelSettings {
   readonly access: AccessSettings;
 }
 
-/** Reads the kernel's own sections. */
-export function readSettings(config: Config): KernelSettings {
+/** Reads the kernel's own sections. One with mistakes stays as it was `before`, or is off. */
+export function readSettings(config: Config, before?: KernelSettings): KernelSettings {
   const app = config.validate("app", appSchema);
   const log = config.validate("log", logSchema);
   const api = config.validate("api", apiSchema);
-  const apiConfig = api.ok ? api.value : apiSchema.parse({ listen: "" });
+  const access = config.validate("access", accessSchema);
+  const apiConfig = api.ok ? api.value : before?.api ?? apiSchema.parse({ listen: "" });
+  const isSound = access.ok && api.ok && config.isComplete;
   return {
-    app: app.ok ? app.value : {},
-    log: log.ok ? log.value : logSchema.parse({}),
+    app: app.ok ? app.value : before?.app ?? {},
+    log: log.ok ? log.value : before?.log ?? logSchema.parse({}),
     api: apiConfig,
-    isApiOff: !api.ok,
-    access: accessSettings(config, apiConfig, api.ok),
+    isApiOff: !api.ok && (before?.isApiOff ?? true),
+    access: before && !isSound ? before.access : accessSettings(config, access, apiConfig, isSound),
   };
 }
 
-function accessSettings(config: Config, api: ApiConfig, isApiSound: boolean): AccessSettings {
-  const access = config.validate("access", accessSchema);
+function accessSettings(
+  config: Config,
+  access: Validated<AccessConfig>,
+  api: ApiConfig,
+  isSound: boolean,
+): AccessSettings {
   const section = access.ok ? access.value : accessSchema.parse({});
-  const isSound = access.ok && isApiSound && config.isComplete;
   return {
     open: section.open && isSound,
     hosts: section.hosts,
