@@ -278,8 +278,8 @@ export class RtspClient {
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         const code = error instanceof StreamError ? error.code : "OFFLINE";
-        // Some cameras close after a 401.
-        if (code === "CLOSED" && tries > 0 && !hasReconnected) {
+        // Some cameras close after a 401, and servers that nothing was announced to while the source was being attached.
+        if (code === "CLOSED" && (tries > 0 || method === "ANNOUNCE") && !hasReconnected) {
           hasReconnected = true;
           await this.connect(signal);
           continue;

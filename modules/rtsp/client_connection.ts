@@ -1,4 +1,4 @@
-import { type StreamConn, StreamError, timeLimit, writeAll } from "../../core/mod.ts";
+import { messageOf, type StreamConn, StreamError, timeLimit, writeAll } from "../../core/mod.ts";
 import {
   RtspHeaders,
   RtspParser,
@@ -69,15 +69,14 @@ export class ClientConnection {
         this.#parser.advance(count);
       }
     } catch (error) {
-      this.#end(
-        error instanceof StreamError ? error : new StreamError("CLOSED", String((error as Error).message ?? error)),
-      );
+      this.#end(error);
     }
     return this.#error!;
   }
 
-  #end(error: Error): void {
+  #end(cause: unknown): void {
     if (this.#error) return;
+    const error = cause instanceof StreamError ? cause : new StreamError("CLOSED", messageOf(cause));
     this.#error = error;
     this.#conn.close();
     for (const { onEnd } of this.#pending.values()) onEnd(error);

@@ -173,8 +173,10 @@ export class FakeCamera implements AsyncDisposable {
       const text = new TextDecoder().decode(bytes);
       const end = text.indexOf("\r\n\r\n");
       if (end < 0) return bytes;
-      bytes = bytes.slice(end + 4);
       const lines = text.slice(0, end).split("\r\n");
+      const length = Number(lines.find((line) => line.startsWith("Content-Length: "))?.slice(16) ?? 0);
+      if (bytes.length < end + 4 + length) return bytes;
+      bytes = bytes.slice(end + 4 + length);
       if (lines[0]!.startsWith("RTSP/")) {
         this.answers.push(lines.join("\n"));
         continue;
