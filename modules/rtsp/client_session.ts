@@ -58,6 +58,8 @@ export class ClientSession implements ClientSink {
   #mayUseParameters = true;
   #stopReports: () => void = () => {};
   #isReady = false;
+  /** Pictures or sound are expected: nothing else counts as a sign of life. */
+  #isReceiving = false;
   #isClosed = false;
   readonly #end = Promise.withResolvers<Error>();
   /** Bytes that came over UDP. */
@@ -132,8 +134,7 @@ export class ClientSession implements ClientSink {
         if (!isCamera(from)) return;
         const nowMs = performance.now();
         this.#onDatagram(packet, nowMs);
-        this.#noteMedia();
-        link.onRtp(packet, nowMs);
+        this.#onRtp(link, packet, nowMs);
       },
       onRtcp: (packet, from) => {
         if (!isCamera(from)) return;
@@ -161,13 +162,16 @@ export class ClientSession implements ClientSink {
 
   #onDatagram(packet: Uint8Array, nowMs: number): void {
     this.datagramBytes += packet.length;
-    this.#deadline?.extend(nowMs);
+    this.onRead(nowMs);
   }
 
-  #noteMedia(): void {
-    if (this.hasMedia) return;
-    this.hasMedia = true;
-    this.onMedia();
+  #onRtp(link: MediaLink, packet: Uint8Array, nowMs: number): void {
+    if (link.isReceiving) this.#deadline?.extend(nowMs);
+    if (!this.hasMedia) {
+      this.hasMedia = true;
+      this.onMedia();
+    }
+    link.onRtp(packet, nowMs);
   }
 
   /** Starts media, and all that goes with it. */
@@ -179,9 +183,9 @@ export class ClientSession implements ClientSink {
       this.#end.resolve(new StreamError("OFFLINE", this.#text(error), { cause: error }))
     );
     const { keepAliveMs } = this.#client;
-    const isReceiving = this.#routes.some(({ link }) => link.isReceiving);
+    this.#isReceiving = this.#routes.some(({ link }) => link.isReceiving);
     const isUdp = this.#routes.some(({ channel }) => channel < 0);
-    const limitMs = this.#options.timeoutMs + (isUdp || !isReceiving ? keepAliveMs : 0);
+    const limitMs = this.#options.timeoutMs + (isUdp || !this.#isReceiving ? keepAliveMs : 0);
     if (this.#routes.length > 0) {
       this.#deadline = new Deadline(limitMs, () => {
         const hint = isUdp && !this.hasMedia ? " over UDP, a firewall may be in the way: try #transport=tcp" : "";
@@ -232,16 +236,16 @@ export class ClientSession implements ClientSink {
     }
   }
 
+  // Answers and reports go on while media does not.
   onRead(nowMs: number): void {
-    this.#deadline?.extend(nowMs);
+    if (!this.#isReceiving) this.#deadline?.extend(nowMs);
   }
 
   onPacket(channel: number, packet: Uint8Array, nowMs: number): void {
     const link = this.#byChannel[channel & ~1];
     if (!link) return;
     if (channel & 1) return link.onRtcp(packet, nowMs);
-    this.#noteMedia();
-    link.onRtp(packet, nowMs);
+    this.#onRtp(link, packet, nowMs);
   }
 
   /** Ends it; the connection is its owner's to close. */

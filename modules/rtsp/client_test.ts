@@ -346,6 +346,25 @@ Deno.test("ClientSession ends when nothing comes, and when the camera closes", a
   assert.match((await other.ended)!.message, /camera "yard" ended the session: closed by the camera/);
 });
 
+Deno.test("ClientSession ends when no media comes, whatever else the camera sends", async () => {
+  const setup: Script = (request) =>
+    answer(request, "200 OK", [`Transport: ${request.header("Transport")}`, "Session: 42;timeout=6"]);
+  await using camera = new FakeCamera(except(obedient(both), "SETUP", setup));
+  await using udp = new Running(await open(camera.source("#transport=udp#timeout=0.1")));
+  const hint = /sent nothing for \d\.1 s over UDP, a firewall may be in the way: try #transport=tcp$/;
+  assert.match((await udp.ended)!.message, hint);
+  assert.ok(camera.methods().includes("OPTIONS"));
+
+  await using other = new FakeCamera(obedient(both));
+  await using tcp = new Running(await open(other.source("#timeout=0.5")));
+  await other.until(() => other.methods().includes("PLAY"));
+  await other.send(rtpFrame(0, { sequence: 1, timestamp: 0, payload: vp8Payload() }));
+  const report = Uint8Array.of(0x24, 1, 0, 8, 0x80, 201, 0, 1, 0, 0, 0, 9);
+  const reporting = setInterval(() => other.send(report).catch(() => {}), 50);
+  assert.equal((await tcp.ended)!.message, 'rtsp: camera "yard" sent nothing for 0.5 s');
+  clearInterval(reporting);
+});
+
 Deno.test("ClientSession keeps the session alive, with GET_PARAMETER where the camera knows it", async () => {
   await using camera = new FakeCamera((request, camera) => {
     switch (request.method) {
