@@ -111,7 +111,8 @@ export class LoginClient {
   #digest: ReadonlyMap<string, string> | undefined;
   #isBasic = false;
   #count = 0;
-  #wasAccepted = false;
+  // Another nonce, once, does not mean that the login is wrong.
+  #mayRenew = false;
 
   constructor(login: Login) {
     this.#login = login;
@@ -131,13 +132,13 @@ export class LoginClient {
     );
     const digest = digests.find(({ parameters }) => /^SHA-256/i.test(parameters.get("algorithm") ?? "")) ?? digests[0];
     const hadAnswer = this.scheme !== undefined;
-    const wasAccepted = this.#wasAccepted;
-    this.#wasAccepted = false;
+    const mayRenew = this.#mayRenew;
+    this.#mayRenew = false;
     if (digest) {
       const isStale = digest.parameters.get("stale")?.toLowerCase() === "true";
       const isSame = this.#digest?.get("nonce") === digest.parameters.get("nonce");
       // Some servers renew a nonce without saying that the old one was stale.
-      if (this.#digest && !isStale && !(wasAccepted && !isSame)) return "refused";
+      if (this.#digest && !isStale && !(mayRenew && !isSame)) return "refused";
       this.#digest = digest.parameters;
       this.#isBasic = false;
       this.#count = 0;
@@ -151,7 +152,12 @@ export class LoginClient {
 
   /** A request with an answer went through: the login is right. */
   accepted(): void {
-    if (this.scheme) this.#wasAccepted = true;
+    if (this.scheme) this.#mayRenew = true;
+  }
+
+  /** Its requests go over another connection: some servers have a nonce for each. */
+  reconnected(): void {
+    if (this.scheme) this.#mayRenew = true;
   }
 
   /** The `Authorization` of a request; `undefined` before the first challenge. `uri` is what the request line has. */

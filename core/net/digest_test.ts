@@ -71,6 +71,18 @@ Deno.test("LoginClient tells a wrong password from a nonce that has run out", ()
   assert.equal(client.challenge(['Digest realm="r", nonce="5"']), "refused");
 });
 
+Deno.test("LoginClient answers one new nonce of another connection, and no second one", () => {
+  const client = new LoginClient(login);
+  client.reconnected();
+  assert.equal(client.challenge(['Digest realm="r", nonce="1"']), "answer");
+  assert.equal(client.challenge(['Digest realm="r", nonce="2"']), "refused");
+  client.reconnected();
+  assert.equal(client.challenge(['Digest realm="r", nonce="2"']), "answer");
+  assert.equal(client.challenge(['Digest realm="r", nonce="3"']), "refused");
+  client.reconnected();
+  assert.equal(client.challenge(['Digest realm="r", nonce="2"']), "refused");
+});
+
 Deno.test("LoginClient prefers Digest with SHA-256, then Digest, then Basic", () => {
   const all = ['Basic realm="r"', 'Digest realm="r", nonce="1", Digest realm="r", nonce="2", algorithm=SHA-256'];
   const client = new LoginClient(login);

@@ -119,6 +119,7 @@ export class RtspClient {
       throw signal.reason;
     }
     this.#connection = new ClientConnection(conn);
+    this.#login?.reconnected();
     this.#session = undefined;
   }
 

@@ -248,6 +248,36 @@ Deno.test("RtspClient says whose password was refused, once", async () => {
   });
 });
 
+/** As `guarded`, with a nonce for each connection; `closes`: it closes behind each 401. */
+function guardedByConnection(base: Script, closes: boolean): Script {
+  let refused = 0;
+  return (request, camera) => {
+    if (closes && refused === camera.connections) return "close";
+    const said = guarded(base, () => `n${camera.connections}`)(request, camera)!;
+    if (said.includes(" 401 ")) refused = camera.connections;
+    return said.replace(", stale=true", "");
+  };
+}
+
+Deno.test("RtspClient logs in again over another connection when nonces belong to connections", async () => {
+  const base: Script = (request, own) => request.header("Require") ? "close" : obedient(both)(request, own);
+  await using camera = new FakeCamera(guardedByConnection(base, false));
+  const producer = await open(camera.source("#backchannel=1", "admin:pa%40ss@"));
+  assert.equal(producer.medias.length, 2);
+  producer.close();
+});
+
+Deno.test("RtspClient gives a wrong password up, whatever becomes of the connections and their nonces", async () => {
+  for (const closes of [false, true]) {
+    await using camera = new FakeCamera(guardedByConnection(obedient(both), closes));
+    await assert.rejects(open(camera.source("#backchannel=1", "admin:wrong@")), {
+      code: closes ? "CLOSED" : "UNAUTHORIZED",
+    });
+    const shown = camera.requests.filter((request) => request.header("Authorization"));
+    assert.ok(shown.length <= (closes ? 7 : 1), `${shown.length} times`);
+  }
+});
+
 Deno.test("Quirk(cameras that close after a 401): the answer goes over a new connection", async () => {
   let isFirst = true;
   await using camera = new FakeCamera((request, camera) => {
