@@ -84,9 +84,11 @@ export class ClientConnection {
   }
 
   #onResponse(response: RtspResponse): void {
-    const sequence = Number(response.headers.get("CSeq") ?? NaN);
-    // An answer without its number belongs to the oldest question.
-    const key = this.#pending.has(sequence) ? sequence : Number.isNaN(sequence) ? firstKey(this.#pending) : undefined;
+    const sequence = Number(response.headers.get("CSeq"));
+    const isAsked = sequence >= 1 && sequence <= this.#sequence;
+    // Quirk(Foscam C1): answers "Cseq: 0" when CSeq is the first header. Without a number that was asked, an answer
+    // belongs to the oldest question.
+    const key = isAsked ? sequence : firstKey(this.#pending);
     const pending = key === undefined ? undefined : this.#pending.get(key);
     if (key !== undefined) this.#pending.delete(key);
     pending?.onAnswer(response);

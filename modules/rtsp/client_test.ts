@@ -151,6 +151,26 @@ Deno.test("Quirk(cameras that want a User-Agent and exact CSeq): both are in eve
   producer.close();
 });
 
+Deno.test("Quirk(Foscam C1): an answer with a wrong CSeq, or none, belongs to the oldest question", async () => {
+  for (const number of ["CSeq: 0", "CSeq:", "CSeq: 99", "X: 1"]) {
+    await using camera = new FakeCamera((request, own) => obedient(both)(request, own)!.replace(/CSeq: \d+/, number));
+    const producer = await open(camera.source("#timeout=1"));
+    assert.equal(producer.medias.length, 2, number);
+    producer.close();
+  }
+});
+
+Deno.test("RtspClient takes no answer for another's that comes twice", async () => {
+  let twice = "";
+  await using camera = new FakeCamera((request, own) => {
+    const said = obedient(both)(request, own)!;
+    if (request.method === "DESCRIBE") twice = said.replace("200 OK", "404 Not Found");
+    return request.method === "SETUP" ? twice + said : said;
+  });
+  await using _ = new Running(await open(camera.source("#backchannel=0")));
+  await camera.until(() => camera.methods().includes("PLAY"));
+});
+
 Deno.test("openCamera() asks for the backchannel unless the source has other options", async () => {
   for (
     const [options, isAsked] of [["", true], ["#timeout=10", false], ["#timeout=3#backchannel=1", true], [
