@@ -80,10 +80,10 @@ export class RtspClient {
   get bytesSent(): number {
     return this.#bytesSent + (this.#connection?.bytesSent ?? 0);
   }
-  /** How often the camera wants to hear of us: 5 s before its session runs out, or every 25 s. */
+  /** How often the camera wants to hear of us: 5 s before its session runs out, half-way of a short one, or every 25 s. */
   get keepAliveMs(): number {
-    const timeout = this.#sessionTimeoutS ?? 0;
-    return (timeout > 5 ? timeout - 5 : 25) * 1000;
+    const timeoutS = this.#sessionTimeoutS || 30;
+    return (timeoutS > 5 ? timeoutS - 5 : timeoutS / 2) * 1000;
   }
 
   /** `camera "yard"`, for messages. */

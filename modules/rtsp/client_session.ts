@@ -214,8 +214,11 @@ export class ClientSession implements ClientSink {
     this.#client.keepAlive(method, (response) => this.#onKeptAlive(method, response));
   }
 
+  // What the other method was found to be good for is asked at once: the session may not last until the next time.
   #onKeptAlive(method: string, response: RtspResponse): void {
-    if (response.status === 454) {
+    if (this.#isClosed) return;
+    // Quirk(thingino): answers 454 to GET_PARAMETER while media flows. Media that stops is noticed anyway.
+    if (response.status === 454 && method === "OPTIONS" && !this.#isReceiving) {
       this.#end.resolve(new StreamError("CLOSED", `rtsp: ${this.#client.name} has forgotten the session`));
       return;
     }
@@ -224,9 +227,11 @@ export class ClientSession implements ClientSink {
       if (response.status < 400) return;
       this.#mayUseParameters = false;
       this.#keepAliveMethod = "OPTIONS";
-    } else if (this.#mayUseParameters && /\bGET_PARAMETER\b/.test(response.headers.get("Public") ?? "")) {
+    } else {
+      if (!this.#mayUseParameters || !/\bGET_PARAMETER\b/.test(response.headers.get("Public") ?? "")) return;
       this.#keepAliveMethod = "GET_PARAMETER";
     }
+    this.#sendKeepAlive();
   }
 
   #report(nowMs: number): void {

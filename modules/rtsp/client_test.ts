@@ -432,6 +432,65 @@ Deno.test("ClientSession keeps the session alive, with GET_PARAMETER where the c
   assert.equal(camera.requests.at(-1)!.header("Session"), "abc");
 });
 
+/** A camera whose sessions last `timeoutS`, and that answers keep-alives as the test says. */
+function keeping(timeoutS: number, keepAlive: Script): Script {
+  return (request, own) => {
+    switch (request.method) {
+      case "SETUP":
+        return answer(request, "200 OK", [
+          `Session: abc;timeout=${timeoutS}`,
+          `Transport: ${request.header("Transport")}`,
+        ]);
+      case "OPTIONS":
+      case "GET_PARAMETER":
+        return keepAlive(request, own);
+      default:
+        return obedient(both)(request, own);
+    }
+  };
+}
+
+Deno.test("ClientSession keeps sessions alive in their time, however short they are", async () => {
+  for (const timeoutS of [6, 2]) {
+    let startedMs = 0;
+    await using camera = new FakeCamera((request, own) => {
+      if (request.method === "PLAY") startedMs = performance.now();
+      return keeping(timeoutS, (request) => answer(request, "200 OK", ["Public: GET_PARAMETER"]))(request, own);
+    });
+    await using _ = new Running(await open(camera.source("#timeout=30")));
+    await camera.until(() => camera.methods().includes("GET_PARAMETER"));
+    assert.ok(performance.now() - startedMs < timeoutS * 1000);
+  }
+});
+
+Deno.test("Quirk(thingino): 454 to GET_PARAMETER is no end, and OPTIONS is asked from then on", async () => {
+  await using camera = new FakeCamera(
+    keeping(
+      6,
+      (request) =>
+        request.method === "OPTIONS"
+          ? answer(request, "200 OK", ["Public: GET_PARAMETER"])
+          : answer(request, "454 Session Not Found"),
+    ),
+  );
+  await using _ = new Running(await open(camera.source()));
+  await camera.until(() => camera.methods().length >= 8);
+  assert.deepEqual(camera.methods().slice(-4), ["OPTIONS", "GET_PARAMETER", "OPTIONS", "OPTIONS"]);
+});
+
+Deno.test("ClientSession ends at 454 only when it receives no media", async () => {
+  const forgetful = keeping(6, (request) => answer(request, "454 Session Not Found"));
+  await using camera = new FakeCamera(forgetful);
+  await using running = new Running(await open(camera.source("#timeout=3")));
+  await camera.until(() => camera.methods().includes("OPTIONS"));
+  assert.match((await running.ended)!.message, /sent nothing for 3 s/);
+
+  const speaker = sdp(...SPEAKER_LINES);
+  await using other = new FakeCamera(except(forgetful, "DESCRIBE", obedient(speaker)));
+  await using talking = new Running(await open(other.source()));
+  assert.match((await talking.ended)!.message, /has forgotten the session/);
+});
+
 Deno.test("Quirk(Reolink doorbell): PCMA goes to the speaker in packets of 1024 bytes with timestamp 0", async () => {
   await using camera = new FakeCamera(obedient(sdp(...VP8_LINES, ...SPEAKER_LINES)));
   await using running = new Running(await open(camera.source()));
