@@ -122,9 +122,7 @@ export class ServerSession implements ServerHandler {
       case "RECORD":
         return this.#record(this.#principal);
       case "PAUSE":
-        if (!this.#viewer?.isPlaying) return { status: 455 };
-        this.#viewer.pause();
-        return { status: 200 };
+        return this.#pause();
       case "GET_PARAMETER":
       case "SET_PARAMETER":
         return { status: 200 };
@@ -292,10 +290,20 @@ export class ServerSession implements ServerHandler {
     return { status: 200 };
   }
 
+  // A publisher that pauses sends nothing, which needs no help.
+  #pause(): Answer {
+    if (this.#publisher && this.#connection.isRunning) return { status: 200 };
+    if (!this.#viewer?.isPlaying) return { status: 455 };
+    this.#viewer.pause();
+    return { status: 200 };
+  }
+
   #record(principal: Principal): Answer {
     const publisher = this.#publisher;
     const publishing = this.#publishing;
-    if (!publisher?.hasLines || !publishing || this.#connection.isRunning) return { status: 455 };
+    if (!publisher?.hasLines || !publishing) return { status: 455 };
+    // It goes on after a pause.
+    if (this.#connection.isRunning) return { status: 200 };
     this.#connection.start(publishing.timeoutMs);
     const { handle } = publishing;
     handle.publish(publisher, principal, this.#connection.signal).then(

@@ -11,6 +11,7 @@ import {
   systemPrincipal,
   Units,
 } from "../../core/mod.ts";
+import { rtpFrame, vp8Payload } from "./fake_camera.ts";
 import { FakePlayer } from "./fake_player.ts";
 import { FakeSource, gives, PCMA, VP8 } from "./fake_source.ts";
 import { TestServer, type TestServerOptions } from "./testing.ts";
@@ -323,6 +324,13 @@ Deno.test("ServerSession carries a player's microphone to the camera's speaker",
   assert.equal(track.log.newest!.payload.units()[0]!.length, 160);
 });
 
+/** Announces one track and sets it up. */
+async function announce(pusher: FakePlayer, url: string): Promise<void> {
+  const sdp = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=control:streamid=0\r\n";
+  await pusher.ask("ANNOUNCE", url, ["Content-Type: application/sdp"], sdp);
+  await pusher.ask("SETUP", `${url}/streamid=0`, ["Transport: RTP/AVP/TCP;unicast;interleaved=0-1;mode=record"]);
+}
+
 Deno.test("ServerSession takes a publisher, and plays it to others", async () => {
   await using server = await serverOf(new FakeSource(gives(VP8)));
   using pusher = await FakePlayer.connect(server.port);
@@ -348,6 +356,19 @@ Deno.test("ServerSession takes a publisher, and plays it to others", async () =>
   assert.equal((await pusher.ask("GET_PARAMETER", url)).status, 200);
   assert.equal((await pusher.ask("TEARDOWN", url)).status, 200);
   await pusher.ended;
+});
+
+Deno.test("ServerSession lets a publisher pause and go on", async () => {
+  await using server = await serverOf(new FakeSource(gives(VP8)));
+  using pusher = await FakePlayer.connect(server.port);
+  const url = server.url("empty");
+  await announce(pusher, url);
+  assert.equal((await pusher.ask("PAUSE", url)).status, 455);
+  for (const method of ["RECORD", "PAUSE", "RECORD"]) {
+    assert.equal((await pusher.ask(method, url)).status, 200, method);
+  }
+  await pusher.send(rtpFrame(0, { sequence: 1, timestamp: 0, payload: vp8Payload(), payloadType: 96 }));
+  await server.live("empty");
 });
 
 Deno.test("ServerSession refuses what is no RTSP at once", async () => {
