@@ -22,6 +22,8 @@ import { connectWebSocket } from "./websocket.ts";
 const MAX_REDIRECTS = 5;
 /** Logins and bypasses that one request may need. */
 const MAX_TRIES = 4;
+/** Sessions that are said to last longer are kept alive as if they did not: timers have an end. */
+const MAX_SESSION_S = 3600;
 /** How long a camera may take to accept the end. */
 const TEARDOWN_MS = 500;
 
@@ -82,7 +84,7 @@ export class RtspClient {
   }
   /** How often the camera wants to hear of us: 5 s before its session runs out, half-way of a short one, or every 25 s. */
   get keepAliveMs(): number {
-    const timeoutS = this.#sessionTimeoutS || 30;
+    const timeoutS = Math.min(this.#sessionTimeoutS || 30, MAX_SESSION_S);
     return (timeoutS > 5 ? timeoutS - 5 : timeoutS / 2) * 1000;
   }
 

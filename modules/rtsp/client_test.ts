@@ -463,6 +463,17 @@ Deno.test("ClientSession keeps sessions alive in their time, however short they 
   }
 });
 
+Deno.test("ClientSession leaves a camera in peace whose sessions last for weeks", async () => {
+  await using camera = new FakeCamera(keeping(4_294_967, (request) => answer(request, "200 OK")));
+  await using running = new Running(await open(camera.source()));
+  await camera.until(() => camera.methods().includes("PLAY"));
+  await camera.send(rtpFrame(0, { sequence: 1, timestamp: 0, payload: vp8Payload() }));
+  await frames(running.tracks[0]!, 1);
+  await camera.send("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+  await camera.until(() => camera.answers.length > 0);
+  assert.equal(camera.methods().at(-1), "PLAY");
+});
+
 Deno.test("Quirk(thingino): 454 to GET_PARAMETER is no end, and OPTIONS is asked from then on", async () => {
   await using camera = new FakeCamera(
     keeping(
