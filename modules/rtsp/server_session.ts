@@ -214,9 +214,17 @@ export class ServerSession implements ServerHandler {
     if (!spec) return { status: 461 };
     // It is small, and a way back over UDP would need ports of its own.
     if (!spec.isInterleaved && this.#viewer?.lineOf(number) === "microphone") return { status: 461 };
-    const transport = this.#publisher
-      ? this.#setupPublisher(this.#publisher, request, number, spec)
-      : this.#viewer && this.#setupViewer(this.#viewer, number, spec);
+    let transport: string | undefined;
+    try {
+      transport = this.#publisher
+        ? this.#setupPublisher(this.#publisher, request, number, spec)
+        : this.#viewer && this.#setupViewer(this.#viewer, number, spec);
+    } catch (error) {
+      if (!(error instanceof StreamError)) throw error;
+      // No UDP ports: players try TCP then.
+      this.#parts.log.limited("udp", "warn", messageOf(error), { peer: hostPort(this.#peer) });
+      return { status: 461 };
+    }
     if (transport === undefined) return failure(this.#viewer || this.#publisher ? 400 : 455, "no such track");
     this.#isUdp = !spec.isInterleaved;
     this.#hasSession = true;
@@ -227,7 +235,9 @@ export class ServerSession implements ServerHandler {
   #isUsable(spec: TransportSpec): boolean {
     if (!spec.isPlain || spec.isMulticast) return false;
     if (this.#isUdp !== undefined && this.#isUdp === spec.isInterleaved) return false;
-    return spec.isInterleaved || (spec.clientPorts !== undefined && this.#peer.transport === "tcp");
+    if (spec.isInterleaved) return true;
+    // A link-local address is of no use to a socket without its interface, which is not known.
+    return spec.clientPorts !== undefined && this.#peer.transport === "tcp" && !/^fe80:/i.test(this.#peer.host);
   }
 
   #setupViewer(viewer: Viewer, wanted: number, spec: TransportSpec): string | undefined {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   codec as makeCodec,
+  listenTcp,
   listenUdp,
   LoginClient,
   parseRtcp,
@@ -8,12 +9,17 @@ import {
   rtpPayloadType,
   rtpSequence,
   rtpTimestamp,
+  type StreamConn,
   systemPrincipal,
   Units,
 } from "../../core/mod.ts";
+import { parse } from "zod/mini";
 import { rtpFrame, vp8Payload } from "./fake_camera.ts";
 import { FakePlayer } from "./fake_player.ts";
 import { FakeSource, gives, PCMA, VP8 } from "./fake_source.ts";
+import { rtspSchema } from "./options.ts";
+import { ServerSession } from "./server_session.ts";
+import { UdpPorts } from "./udp_ports.ts";
 import { TestServer, type TestServerOptions } from "./testing.ts";
 
 /** A server with one camera, `cam`. */
@@ -145,6 +151,43 @@ Deno.test("ServerSession plays over UDP to the player's own address, and sees re
     rtp.close();
     rtcp.close();
   }
+});
+
+/** Asks for a camera over UDP, then over TCP, from `remote` to `local` as the server sees it; answers the statuses. */
+async function setupFrom(server: TestServer, remote: string, local: string): Promise<number[]> {
+  const listener = listenTcp({ host: "127.0.0.1", port: 0 });
+  const [player, conn] = await Promise.all([FakePlayer.connect(listener.address.port), listener.accept()]);
+  listener.close();
+  const seen: StreamConn = {
+    localAddress: { host: local, port: 8554 },
+    remoteAddress: { host: remote, port: 50_000 },
+    read: (buffer) => conn.read(buffer),
+    write: (bytes) => conn.write(bytes),
+    close: () => conn.close(),
+  };
+  using ports = new UdpPorts();
+  const { streams, log } = server;
+  const parts = { config: parse(rtspSchema, {}), streams, identify: () => systemPrincipal, log, ports };
+  const served = new ServerSession(seen, { ...seen.remoteAddress, transport: "tcp" }, parts)
+    .run(new AbortController().signal);
+  const url = server.url("cam");
+  await player.ask("DESCRIBE", url);
+  const statuses: number[] = [];
+  for (const transport of ["RTP/AVP;unicast;client_port=5000-5001", "RTP/AVP/TCP;unicast;interleaved=0-1"]) {
+    statuses.push((await player.ask("SETUP", `${url}/trackID=0`, [`Transport: ${transport}`])).status);
+  }
+  player[Symbol.dispose]();
+  await served;
+  return statuses;
+}
+
+Deno.test("ServerSession leaves TCP to players that UDP cannot reach", async () => {
+  await using server = await serverOf(new FakeSource(gives(VP8)));
+  // An address that is nobody's cannot be bound.
+  assert.deepEqual(await setupFrom(server, "192.0.2.2", "192.0.2.1"), [461, 200]);
+  assert.ok(server.lines.some((line) => line.startsWith('warn rtsp: no UDP port can be had at "192.0.2.1"')));
+  assert.deepEqual(await setupFrom(server, "fe80::1", "127.0.0.1"), [461, 200]);
+  assert.deepEqual(await setupFrom(server, "127.0.0.1", "127.0.0.1"), [200, 461]);
 });
 
 Deno.test("ServerSession answers 404 and closes: unknown streams, codecs that do not match, sources that fail", async () => {

@@ -28,6 +28,7 @@ export interface TestServerOptions {
 /** The module, running. */
 export class TestServer implements AsyncDisposable {
   readonly streams: Streams;
+  readonly log: Logger;
   /** Log lines of level debug and above. */
   readonly lines: string[] = [];
   port = 0;
@@ -39,7 +40,7 @@ export class TestServer implements AsyncDisposable {
 
   private constructor(options: TestServerOptions) {
     this.#sources = new Map(Object.entries(options.sources ?? {}));
-    const log = this.#logger();
+    const log = this.log = this.#logger();
     this.streams = new Streams({
       registry: {
         source: (scheme) => this.#sources.get(scheme),
@@ -101,7 +102,7 @@ export class TestServer implements AsyncDisposable {
     return {
       name: "rtsp",
       config,
-      log: this.#logger(),
+      log: this.log,
       signal: this.#controller.signal,
       streams: this.streams,
       get core() {

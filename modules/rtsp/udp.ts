@@ -1,4 +1,4 @@
-import { listenUdp, slab, type SocketAddress, StreamError, type UdpSocket } from "../../core/mod.ts";
+import { listenUdp, messageOf, slab, type SocketAddress, StreamError, type UdpSocket } from "../../core/mod.ts";
 
 /** The largest datagram that is taken whole. */
 const MAX_DATAGRAM_BYTES = 10_240;
@@ -24,10 +24,10 @@ export class UdpPair implements Disposable {
     this.rtcp = rtcp;
   }
 
-  /** Binds a pair at a local address and receives until it is disposed. Throws `OFFLINE` when no pair is free. */
+  /** Binds a pair at a local address and receives until it is disposed. Throws `OFFLINE` when none can be had. */
   static open(host: string, sink: UdpSink): UdpPair {
     for (let i = 0; i < PORT_TRIES; i++) {
-      const first = listenUdp({ host, port: 0 });
+      const first = bindAny(host);
       const { port } = first.address;
       const isEven = port % 2 === 0;
       let second: UdpSocket;
@@ -81,6 +81,16 @@ export class UdpPair implements Disposable {
     this.#isClosed = true;
     this.rtp.close();
     this.rtcp.close();
+  }
+}
+
+function bindAny(host: string): UdpSocket {
+  try {
+    return listenUdp({ host, port: 0 });
+  } catch (error) {
+    throw new StreamError("OFFLINE", `rtsp: no UDP port can be had at "${host}": ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

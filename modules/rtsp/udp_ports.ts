@@ -7,7 +7,7 @@ export class UdpPorts implements Disposable {
   // By address and port of the player's side.
   readonly #listeners = new Map<string, () => void>();
 
-  /** The pair at a local address. Throws `OFFLINE` when no ports are free. */
+  /** The pair at a local address. Throws `OFFLINE` when none can be had. */
   pair(host: string): UdpPair {
     let pair = this.#pairs.get(host);
     if (!pair) {
