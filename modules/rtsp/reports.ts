@@ -19,11 +19,13 @@ export function reportRegularly(report: (nowMs: number) => void): () => void {
   };
 }
 
+export const INTERLEAVED_HEADER_BYTES = 4;
+
 /** A packet behind the four bytes that tell its channel (RFC 2326 §10.12). */
 export function interleave(channel: number, packet: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(4 + packet.length);
+  const frame = new Uint8Array(INTERLEAVED_HEADER_BYTES + packet.length);
   frame.set([0x24, channel, packet.length >> 8, packet.length & 255]);
-  frame.set(packet, 4);
+  frame.set(packet, INTERLEAVED_HEADER_BYTES);
   return frame;
 }
 

@@ -247,6 +247,43 @@ Deno.test("ServerSession waits with a description for parameter sets", async () 
   assert.match((await describing).body, /sprop-parameter-sets=Z0LADdoFB\+wEQAAAAwBAAAAMo8UKqA==,aM4PyA==/);
 });
 
+Deno.test("ServerSession reports what it has sent of payload, without headers", async () => {
+  const source = new FakeSource(gives(VP8));
+  await using server = await serverOf(source);
+  using player = await FakePlayer.connect(server.port);
+  await player.play(server.url("cam?pkt_size=700"));
+  const rtp = listenUdp({ host: "127.0.0.1", port: 0 });
+  const rtcp = listenUdp({ host: "127.0.0.1", port: 0 });
+  using other = await FakePlayer.connect(server.port);
+  try {
+    await other.ask("DESCRIBE", server.url("cam"));
+    const ports = `${rtp.address.port}-${rtcp.address.port}`;
+    await other.ask("SETUP", `${server.url("cam")}/trackID=0`, [`Transport: RTP/AVP;unicast;client_port=${ports}`]);
+    await other.ask("PLAY", server.url("cam"));
+    await source.running();
+    source.feed(3, { size: 5000 });
+    const payloadBytes = async (packets: number) => {
+      let bytes = 0;
+      for (let i = 0; i < packets; i++) bytes += (await rtp.receive(new Uint8Array(2000))).bytes.length - 12;
+      return bytes;
+    };
+    const overUdp = await payloadBytes(12);
+    const receive = async () => parseRtcp((await rtcp.receive(new Uint8Array(2000))).bytes)[0];
+    // The first report of each goes before the first packet.
+    await receive();
+    await player.until(() => player.on(1).length >= 2);
+    const overTcp = player.on(0).reduce((sum, packet) => sum + packet.length - 12, 0);
+    const [tcp, udp] = [parseRtcp(player.on(1)[1]!)[0], await receive()];
+    assert.deepEqual([tcp, udp].map((report) => report?.type === "SR" && [report.packets, report.bytes]), [
+      [player.on(0).length, overTcp],
+      [12, overUdp],
+    ]);
+  } finally {
+    rtp.close();
+    rtcp.close();
+  }
+});
+
 Deno.test("ServerSession keeps packets within pkt_size, of the config or of the URL", async () => {
   const source = new FakeSource(gives(VP8));
   await using server = await serverOf(source, { config: { pkt_size: 700 } });

@@ -7,6 +7,7 @@ import {
   type Media,
   type Outlet,
   Reader,
+  RTP_HEADER_BYTES,
   RtpReceiver,
   type RtpRendition,
   rtpRenditionOf,
@@ -19,7 +20,7 @@ import {
 } from "../../core/mod.ts";
 import { forgottenPicture } from "./forgotten_picture.ts";
 import { SOFTWARE } from "./options.ts";
-import { concat, interleave, reportRegularly } from "./reports.ts";
+import { concat, interleave, INTERLEAVED_HEADER_BYTES, reportRegularly } from "./reports.ts";
 import type { UdpSender } from "./udp.ts";
 import { UdpOutlet } from "./udp_outlet.ts";
 import type { ViewerOptions } from "./viewer_options.ts";
@@ -303,12 +304,14 @@ export class Viewer implements Consumer {
   // All tracks count from one zero, which is that of this program's clock.
   #reportOf({ track, rendition, delivery, packets, bytes }: Output, seconds: number) {
     const rtpTimestamp = Math.round(seconds * (track.codec.clockRate || 90000));
+    // Reports count the payload alone (RFC 3550 §6.4.1).
+    const headerBytes = RTP_HEADER_BYTES + (delivery === "interleaved" ? INTERLEAVED_HEADER_BYTES : 0);
     const report = writeSenderReport({
       ssrc: rendition.ssrc,
       wallMs: track.wallMsOf(rtpTimestamp),
       rtpTimestamp,
       packets,
-      bytes,
+      bytes: bytes - packets * headerBytes,
       cname: SOFTWARE,
     });
     return { report, delivery, on: track.id * 2 + 1 };
