@@ -106,6 +106,25 @@ Deno.test("ServerSession answers all requests while it plays; TEARDOWN ends it",
   await player.ended;
 });
 
+Deno.test("ServerSession goes on after a pause with what there is when no keyframe comes for 10 s", async () => {
+  const source = new FakeSource(gives(VP8));
+  await using server = await serverOf(source);
+  using player = await FakePlayer.connect(server.port);
+  const url = server.url("cam");
+  await player.play(url);
+  await source.running();
+  source.feed(1);
+  await player.until(() => player.on(0).length === 1);
+  await player.ask("PAUSE", url);
+  await player.ask("PLAY", url);
+  const startedMs = performance.now();
+  const feeding = setInterval(() => source.feed(1, { isKeyframe: false }), 100);
+  await player.until(() => player.on(0).length === 2);
+  clearInterval(feeding);
+  const waitedMs = performance.now() - startedMs;
+  assert.ok(waitedMs > 9500 && waitedMs < 12_000, String(waitedMs));
+});
+
 Deno.test("ServerSession plays over UDP to the player's own address, and sees reports as signs of life", async () => {
   const source = new FakeSource(gives(VP8), gives(PCMA));
   await using server = await serverOf(source);

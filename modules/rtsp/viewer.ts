@@ -74,7 +74,8 @@ export class Viewer implements Consumer {
   #hasBegun = false;
   #hasReported = false;
   #isPaused = false;
-  #awaitsKeyframe = false;
+  // After a pause: until when only a keyframe will do; 0: anything does.
+  #awaitsKeyframeUntilMs = 0;
 
   constructor(
     options: ViewerOptions,
@@ -208,7 +209,9 @@ export class Viewer implements Consumer {
   /** Prepares media for `begin`, or goes on after a pause. `conn` is the outlet's alone from now on. */
   play(conn: StreamConn): void {
     if (this.#outlet) {
-      this.#awaitsKeyframe = this.#isPaused && this.#outputs.some(({ track }) => track.kind === "video");
+      if (this.#isPaused && this.#outputs.some(({ track }) => track.kind === "video")) {
+        this.#awaitsKeyframeUntilMs = performance.now() + KEYFRAME_PATIENCE_MS;
+      }
       this.#isPaused = false;
       return;
     }
@@ -250,9 +253,10 @@ export class Viewer implements Consumer {
   // The output of a frame that is for this player now.
   #outputOf(frame: Frame, reader: Reader): Output | undefined {
     if (this.#isPaused) return undefined;
-    if (this.#awaitsKeyframe) {
-      if (reader.track.kind !== "video" || !frame.isKeyframe) return undefined;
-      this.#awaitsKeyframe = false;
+    if (this.#awaitsKeyframeUntilMs > 0) {
+      const isKeyframe = reader.track.kind === "video" && frame.isKeyframe;
+      if (!isKeyframe && performance.now() < this.#awaitsKeyframeUntilMs) return undefined;
+      this.#awaitsKeyframeUntilMs = 0;
     }
     return this.#outputs.find((output) => output.track === reader.track);
   }
