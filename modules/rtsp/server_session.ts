@@ -29,8 +29,6 @@ import { timeoutOf, viewerOptions } from "./viewer_options.ts";
 const PUBLISHER_MS = 15_000;
 /** How long a description waits for parameter sets. */
 const DESCRIBE_MS = 5000;
-/** What players are told of how long a session lives. */
-const SESSION_TIMEOUT_S = 60;
 const PUBLIC = "OPTIONS, SETUP, TEARDOWN, DESCRIBE, PLAY, PAUSE, ANNOUNCE, RECORD, GET_PARAMETER, SET_PARAMETER";
 
 /** What sessions share. */
@@ -95,8 +93,10 @@ export class ServerSession implements ServerHandler {
 
   async answer(request: RtspRequest): Promise<Answer> {
     const answer = await this.#answer(request);
-    if (!this.#hasSession) return answer;
-    const session = ["Session", `${this.#sessionId};timeout=${SESSION_TIMEOUT_S}`] as const;
+    const limitMs = this.#viewer?.timeoutMs ?? this.#publishing?.timeoutMs;
+    if (!this.#hasSession || limitMs === undefined) return answer;
+    const timeoutS = Math.max(1, Math.floor(limitMs / 1000));
+    const session = ["Session", `${this.#sessionId};timeout=${timeoutS}`] as const;
     return { ...answer, headers: [session, ...answer.headers ?? []] };
   }
 

@@ -106,6 +106,18 @@ Deno.test("ServerSession answers all requests while it plays; TEARDOWN ends it",
   await player.ended;
 });
 
+Deno.test("ServerSession tells players and publishers how long it waits for them", async () => {
+  await using server = await serverOf(new FakeSource(gives(VP8)));
+  for (const [query, timeoutS] of [["", 60], ["?timeout=2", 2], ["?timeout=0.7", 1]] as const) {
+    using player = await FakePlayer.connect(server.port);
+    await player.play(server.url(`cam${query}`));
+    assert.match(player.responses.at(-1)!.headers.get("Session")!, new RegExp(`;timeout=${timeoutS}$`));
+  }
+  using pusher = await FakePlayer.connect(server.port);
+  await announce(pusher, server.url("empty"));
+  assert.match(pusher.responses.at(-1)!.headers.get("Session")!, /;timeout=15$/);
+});
+
 Deno.test("ServerSession goes on after a pause with what there is when no keyframe comes for 10 s", async () => {
   const source = new FakeSource(gives(VP8));
   await using server = await serverOf(source);
