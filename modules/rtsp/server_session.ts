@@ -275,10 +275,9 @@ export class ServerSession implements ServerHandler {
   ): string | undefined {
     const index = publisher.lineOf(request.url, number);
     if (index < 0) return undefined;
-    const echoed = (request.headers.get("Transport") ?? "").split(",")[0]!.trim();
     if (spec.isInterleaved) {
       publisher.addInterleaved(index, spec.channel ?? index * 2);
-      return spec.channel === undefined ? `${echoed};interleaved=${index * 2}-${index * 2 + 1}` : echoed;
+      return spec.channel === undefined ? `${spec.text};interleaved=${index * 2}-${index * 2 + 1}` : spec.text;
     }
     const { host } = this.#peer;
     const [rtpPort, rtcpPort] = spec.clientPorts!;

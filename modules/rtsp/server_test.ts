@@ -436,10 +436,14 @@ Deno.test("ServerSession carries a player's microphone to the camera's speaker",
 });
 
 /** Announces one track and sets it up. */
-async function announce(pusher: FakePlayer, url: string): Promise<void> {
+async function announce(
+  pusher: FakePlayer,
+  url: string,
+  transport = "RTP/AVP/TCP;unicast;interleaved=0-1;mode=record",
+): Promise<void> {
   const sdp = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=control:streamid=0\r\n";
   await pusher.ask("ANNOUNCE", url, ["Content-Type: application/sdp"], sdp);
-  await pusher.ask("SETUP", `${url}/streamid=0`, ["Transport: RTP/AVP/TCP;unicast;interleaved=0-1;mode=record"]);
+  await pusher.ask("SETUP", `${url}/streamid=0`, [`Transport: ${transport}`]);
 }
 
 Deno.test("ServerSession takes a publisher, and plays it to others", async () => {
@@ -467,6 +471,14 @@ Deno.test("ServerSession takes a publisher, and plays it to others", async () =>
   assert.equal((await pusher.ask("GET_PARAMETER", url)).status, 200);
   assert.equal((await pusher.ask("TEARDOWN", url)).status, 200);
   await pusher.ended;
+});
+
+Deno.test("ServerSession tells a publisher which of its transports was chosen", async () => {
+  await using server = await serverOf(new FakeSource(gives(VP8)));
+  using pusher = await FakePlayer.connect(server.port);
+  const chosen = "RTP/AVP/TCP;unicast;interleaved=0-1;mode=record";
+  await announce(pusher, server.url("empty"), `RTP/AVP;multicast;mode=record, ${chosen}`);
+  assert.equal(pusher.responses.at(-1)!.headers.get("Transport"), chosen);
 });
 
 Deno.test("ServerSession lets a publisher pause and go on", async () => {

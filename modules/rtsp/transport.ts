@@ -1,5 +1,7 @@
 /** One transport of a `Transport` header (RFC 2326 §12.39). */
 export interface TransportSpec {
+  /** As it was written. */
+  readonly text: string;
   /** Media comes interleaved on the RTSP connection. */
   readonly isInterleaved: boolean;
   readonly isMulticast: boolean;
@@ -37,6 +39,7 @@ function parseTransport(text: string): TransportSpec {
   const serverPorts = numbers(parameters.get("server_port"), 65535);
   const source = parameters.get("source")?.replace(/^"|"$/g, "");
   return {
+    text,
     isInterleaved: /^RTP\/AVPF?\/TCP$/i.test(profile) || channel !== undefined,
     isMulticast: parameters.has("multicast"),
     isPlain: /^RTP\/AVPF?(\/(TCP|UDP))?$/i.test(profile),
