@@ -168,7 +168,7 @@ export class LoginClient {
     const realm = this.#digest.get("realm") ?? "";
     const nonce = this.#digest.get("nonce")!;
     const opaque = this.#digest.get("opaque");
-    const qop = this.#digest.has("qop") ? "auth" : "";
+    const qop = this.#digest.get("qop") ? "auth" : "";
     const nc = (++this.#count).toString(16).padStart(8, "0");
     const cnonce = randomBytes(16).toString("hex");
     const response = digestResponse({
