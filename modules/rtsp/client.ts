@@ -205,9 +205,11 @@ export class RtspClient {
   }
 
   /** Starts media. Cameras may send some before they answer, or never answer: the answer is told when it comes. */
-  play(onAnswer: (error: StreamError | undefined) => void): void {
+  play(onAnswer: (error: StreamError | undefined) => void, tries = MAX_TRIES): void {
     this.#post("PLAY", (response) => {
-      if (response.status === 401 && this.#challenge(response) === "answer") return this.play(onAnswer);
+      if (response.status === 401 && tries > 1 && this.#challenge(response) === "answer") {
+        return this.play(onAnswer, tries - 1);
+      }
       onAnswer(response.status < 300 ? undefined : this.#refusal("PLAY", response));
     });
   }

@@ -287,6 +287,26 @@ Deno.test("RtspClient logs in again over another connection when nonces belong t
   producer.close();
 });
 
+Deno.test("RtspClient gives up a camera whose every nonce is said to have run out", async () => {
+  for (const method of ["DESCRIBE", "PLAY"]) {
+    let nonce = 0;
+    await using camera = new FakeCamera(
+      except(
+        obedient(both),
+        method,
+        (request) =>
+          answer(request, "401 Unauthorized", [`WWW-Authenticate: Digest realm="x", nonce="${++nonce}", stale=true`]),
+      ),
+    );
+    const played = open(camera.source("#backchannel=0", "a:b@")).then(async (producer) => {
+      await using running = new Running(producer);
+      throw await running.ended;
+    });
+    await assert.rejects(played, { code: "UNAUTHORIZED" });
+    assert.equal(nonce, 4, method);
+  }
+});
+
 Deno.test("RtspClient gives a wrong password up, whatever becomes of the connections and their nonces", async () => {
   for (const closes of [false, true]) {
     await using camera = new FakeCamera(guardedByConnection(obedient(both), closes));
