@@ -46,19 +46,23 @@ export class ServerLogin {
       this.#offersDigest = false;
       return this.#result(this.#identify(this.#peer), false);
     }
-    if (answer.nonce !== this.#nonce) return this.#result(this.#identify(this.#peer), false);
+    if (answer.nonce !== this.#nonce) {
+      // Whether the password is right is not told: guesses with a nonce of one's own are not counted.
+      const isStale = answer.parameters.get("realm") === REALM && answer.parameters.has("response");
+      return this.#result(this.#identify(this.#peer), false, isStale);
+    }
     const isRight = verifyDigest(answer, { method: request.method, realm: REALM, password });
     // A wrong one is shown on, so that whoever counts them counts this one too.
     const shown = { username, password: isRight ? password : crypto.randomUUID() };
     return this.#result(this.#identify(this.#peer, shown), true);
   }
 
-  #result(principal: Principal | undefined, hasLogin: boolean): LoginResult {
+  #result(principal: Principal | undefined, hasLogin: boolean, isStale = false): LoginResult {
     if (principal) return { principal };
     return {
       isWrong: hasLogin,
       challenges: [
-        ...(this.#offersDigest ? [digestChallenge(REALM, this.#nonce)] : []),
+        ...(this.#offersDigest ? [digestChallenge(REALM, this.#nonce, isStale)] : []),
         basicChallenge(REALM),
       ],
     };

@@ -414,8 +414,16 @@ Deno.test("ServerSession does not take a Digest answer made for another connecti
   client.challenge((await one.ask("OPTIONS", url)).headers.all("WWW-Authenticate"));
   const header = `Authorization: ${client.authorize("OPTIONS", url)}`;
   using other = await FakePlayer.connect(server.port);
-  assert.equal((await other.ask("OPTIONS", url, [header])).status, 401);
+  const refused = await other.ask("OPTIONS", url, [header]);
+  assert.equal(refused.status, 401);
   assert.equal((await one.ask("OPTIONS", url, [header])).status, 200);
+  // The login may be right: only its nonce is old.
+  assert.equal(client.challenge(refused.headers.all("WWW-Authenticate")), "answer");
+  const again = `Authorization: ${client.authorize("OPTIONS", url)}`;
+  assert.equal((await other.ask("OPTIONS", url, [again])).status, 200);
+  using third = await FakePlayer.connect(server.port);
+  const broken = await third.ask("OPTIONS", url, ['Authorization: Digest username="cam", nonce="1", realm="x"']);
+  assert.doesNotMatch(broken.headers.get("WWW-Authenticate")!, /stale/);
 });
 
 Deno.test("ServerSession carries a player's microphone to the camera's speaker", async () => {
