@@ -35,6 +35,7 @@ export class Publisher implements Producer {
   readonly #lines: Line[];
   readonly #facts: { readonly remoteAddr: string; readonly userAgent: string; readonly sdp: string };
   readonly #onClose: () => void;
+  readonly #begun = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   readonly #bytesReceived: () => number;
   #io: ProducerIo | undefined;
@@ -141,8 +142,14 @@ export class Publisher implements Producer {
     }
   }
 
+  /** Resolves when the stream has taken it. */
+  get begun(): Promise<void> {
+    return this.#begun.promise;
+  }
+
   async run(io: ProducerIo): Promise<void> {
     this.#io = io;
+    this.#begun.resolve();
     for (const line of this.#lines) {
       const track = line.isSetUp ? io.track(line.media) : undefined;
       if (track) line.receiver = new RtpReceiver(track, line.codec, { reorder: line.reports !== undefined });

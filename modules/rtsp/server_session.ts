@@ -307,7 +307,7 @@ export class ServerSession implements ServerHandler {
     return { status: 200 };
   }
 
-  #record(principal: Principal): Answer {
+  async #record(principal: Principal): Promise<Answer> {
     const publisher = this.#publisher;
     const publishing = this.#publishing;
     if (!publisher?.hasLines || !publishing) return { status: 455 };
@@ -315,13 +315,16 @@ export class ServerSession implements ServerHandler {
     if (this.#connection.isRunning) return { status: 200 };
     this.#connection.start(publishing.timeoutMs);
     const { handle } = publishing;
-    handle.publish(publisher, principal, this.#connection.signal).then(
-      () => this.#connection.end("the stream took its last frame"),
-      (error) => {
-        this.#parts.log.warn(messageOf(error), { stream: handle.name, peer: hostPort(this.#peer) });
-        this.#connection.end("publishing failed");
-      },
-    );
+    const published = handle.publish(publisher, principal, this.#connection.signal);
+    const warn = (error: unknown) =>
+      this.#parts.log.warn(messageOf(error), { stream: handle.name, peer: hostPort(this.#peer) });
+    try {
+      await Promise.race([publisher.begun, published]);
+    } catch (error) {
+      warn(error);
+      return { ...failure(503, messageOf(error)), closes: true };
+    }
+    published.catch(warn).then(() => this.#connection.end("the stream takes no more frames"));
     return { status: 200 };
   }
 }

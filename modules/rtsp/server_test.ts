@@ -481,6 +481,23 @@ Deno.test("ServerSession takes a publisher, and plays it to others", async () =>
   await pusher.ended;
 });
 
+Deno.test("ServerSession tells a publisher why the stream does not take it", async () => {
+  await using server = await serverOf(new FakeSource(gives(VP8)));
+  const url = server.url("empty");
+  using pushers = new DisposableStack();
+  for (let i = 0; i < 16; i++) {
+    const pusher = pushers.use(await FakePlayer.connect(server.port));
+    await announce(pusher, url);
+    assert.equal((await pusher.ask("RECORD", url)).status, 200);
+  }
+  using late = await FakePlayer.connect(server.port);
+  await announce(late, url);
+  const refused = await late.ask("RECORD", url);
+  assert.equal(refused.status, 503);
+  assert.match(refused.body, /more than 16 publishers/);
+  await late.ended;
+});
+
 Deno.test("ServerSession tells a publisher which of its transports was chosen", async () => {
   await using server = await serverOf(new FakeSource(gives(VP8)));
   using pusher = await FakePlayer.connect(server.port);

@@ -74,7 +74,7 @@ Deno.test("Publishers of one stream add up to a limit, and the one too many is n
   const publishers: RawClient[] = [];
   for (let i = 0; i < 16; i++) publishers.push(await publishTo(server.rtsp, "yard"));
   await until(async () => (await streamOf(server, "yard")).producers.length === 16);
-  await assert.rejects(publishTo(server.rtsp, "yard"), /refused: 200,200,0/);
+  await assert.rejects(publishTo(server.rtsp, "yard"), /refused: 200,200,503/);
   await server.line(/WRN \[rtsp\] .*16 .*stream=yard/);
   assert.equal((await streamOf(server, "yard")).producers.length, 16);
   for (const publisher of publishers) publisher[Symbol.dispose]();
