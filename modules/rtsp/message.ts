@@ -112,6 +112,9 @@ const RESYNC_PACKET_BYTES = 1500;
 const RESYNC_LIMIT_BYTES = 64 << 10;
 
 const DOLLAR = 0x24;
+const CAPITAL_A = 0x41;
+const CAPITAL_Z = 0x5a;
+const UNDERSCORE = 0x5f;
 const METHODS = [
   "OPTIONS",
   "DESCRIBE",
@@ -203,7 +206,7 @@ export class RtspParser {
         }
         this.#start = start + 4 + length;
         if (length > 0) this.#sink.onPacket(bytes[start + 1]!, bytes.subarray(start + 4, start + 4 + length));
-      } else if (STARTS.has(four(bytes, start))) {
+      } else if (STARTS.has(four(bytes, start)) || (this.isStrict && beginsName(bytes, start))) {
         if (!this.#message()) return;
       } else if (bytes[start] === 10 || bytes[start] === 13) {
         this.#start++;
@@ -290,6 +293,15 @@ export class RtspParser {
   }
 }
 
+// Among messages alone, four letters may begin a request whose method is not known.
+function beginsName(bytes: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + 4; i++) {
+    const letter = bytes[i]!;
+    if (letter !== UNDERSCORE && (letter < CAPITAL_A || letter > CAPITAL_Z)) return false;
+  }
+  return true;
+}
+
 function beginsMessage(bytes: Uint8Array, at: number, end: number): boolean {
   const first = bytes[at]!;
   return FULL_STARTS.some((start) => {
@@ -307,8 +319,10 @@ function parseHead(text: string): Head | undefined {
   const start = lines[0]!.trim();
   const response = /^RTSP\/\d+\.\d+\s+(\d{3})(?:\s+(.*))?$/.exec(start);
   if (response) return { kind: "response", status: Number(response[1]), reason: response[2] ?? "", headers };
-  const request = /^([A-Z_]+)\s+(.*?)(?:\s+RTSP\/\d+\.\d+)?$/.exec(start);
-  return request ? { kind: "request", method: request[1]!, url: request[2]!, headers } : undefined;
+  const [, method, url, version] = /^([A-Z_]+)\s+(.*?)(\s+RTSP\/\d+\.\d+)?$/.exec(start) ?? [];
+  if (method === undefined || url === undefined) return undefined;
+  // The request line of another protocol looks alike.
+  return version !== undefined || METHODS.includes(method) ? { kind: "request", method, url, headers } : undefined;
 }
 
 // A line that begins with a space goes on with the field before it.

@@ -140,7 +140,14 @@ Deno.test("Quirk(messages between frames): finds answers and requests in the mid
 
 Deno.test("RtspParser gives up when only garbage comes", () => {
   assert.throws(() => parse(new Uint8Array(80 << 10).fill(0x41)), /RTSP wrong input/);
-  assert.throws(() => parse(concat("GET / HTTP/1.1\r\n\r\n"), [], true), /RTSP wrong input/);
+  for (const text of ["GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", "PLAY\r\n\r\n"]) {
+    assert.throws(() => parse(concat(text), [], true), /RTSP wrong input/, text);
+  }
+});
+
+Deno.test("RtspParser hands out requests with methods that it does not know, where nothing but messages is expected", () => {
+  const { items } = parse(concat("PING rtsp://h/ RTSP/1.0\r\nCSeq: 1\r\n\r\nPLAY * RTSP/1.0\r\n\r\n"), [], true);
+  assert.deepEqual(items.map((item) => "method" in item && item.method), ["PING", "PLAY"]);
 });
 
 Deno.test("RtspParser refuses headers and bodies without measure", () => {

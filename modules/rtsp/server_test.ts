@@ -519,6 +519,13 @@ Deno.test("ServerSession lets a publisher pause and go on", async () => {
   await server.live("empty");
 });
 
+Deno.test("ServerSession answers 501 to what it does not know, before PLAY too, and goes on", async () => {
+  await using server = await serverOf(new FakeSource(gives(VP8)));
+  using player = await FakePlayer.connect(server.port);
+  assert.equal((await player.ask("PING", server.url("cam"))).status, 501);
+  assert.equal((await player.ask("DESCRIBE", server.url("cam"))).status, 200);
+});
+
 Deno.test("ServerSession refuses what is no RTSP at once", async () => {
   await using server = await serverOf(new FakeSource(gives(VP8)));
   for (
