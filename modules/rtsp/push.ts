@@ -73,11 +73,12 @@ class Push implements Consumer {
       await whenDescribed(viewer.tracks, DESCRIBE_MS, signal);
       await client.announce(viewer.describe(), signal);
       for (const { id } of viewer.tracks) {
-        await client.setup(
-          `trackID=${id}`,
-          `RTP/AVP/TCP;unicast;interleaved=${id * 2}-${id * 2 + 1};mode=record`,
-          signal,
-        );
+        const channels = `interleaved=${id * 2}-${id * 2 + 1}`;
+        const chosen = await client.setup(`trackID=${id}`, `RTP/AVP/TCP;unicast;${channels};mode=record`, signal);
+        // A track's channels are the same for all that it is sent to.
+        if ((chosen.channel ?? id * 2) !== id * 2) {
+          throw new StreamError("PROTOCOL", `rtsp: ${client.name} chose "${chosen.text}": expected ${channels}`);
+        }
         viewer.add(id, "interleaved");
       }
       await client.record(signal);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Attachment, codec as makeCodec, type Logger, parseSourceUrl, Track, Units } from "../../core/mod.ts";
-import { FakeCamera, obedient } from "./fake_camera.ts";
+import { answer, FakeCamera, obedient } from "./fake_camera.ts";
 import { openPush } from "./push.ts";
 
 const silent: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, limited() {} };
@@ -71,4 +71,17 @@ Deno.test("openPush() connects again when the server did not wait for the source
   const recorded = target.until(() => target.methods().includes("RECORD"));
   assert.equal(await Promise.race([running.ended, recorded]), undefined);
   assert.equal(target.connections, 2);
+});
+
+Deno.test("openPush() says so when the server wants media on other channels", async () => {
+  await using target = new FakeCamera((request, own) =>
+    request.method === "SETUP"
+      ? answer(request, "200 OK", ["Transport: RTP/AVP/TCP;unicast;interleaved=4-5", "Session: 1"])
+      : obedient("")(request, own)
+  );
+  await using running = new Running(await open(target.source()));
+  assert.match(
+    (await running.ended)!.message,
+    /chose "RTP\/AVP\/TCP;unicast;interleaved=4-5": expected interleaved=0-1/,
+  );
 });
