@@ -174,7 +174,12 @@ export class RtspClient {
       ? controlBase(new RtspHeaders([["Content-Base", location]]), this.#target.url)
       : location;
     const next = parseTarget(url);
-    this.#target = { ...next, login: next.login ?? this.#target.login };
+    const { login, checksNothing } = this.#target;
+    this.#target = {
+      ...next,
+      login: next.login ?? login,
+      ...(checksNothing ? { checksCertificate: false, checksNothing } : {}),
+    };
     this.#login = this.#target.login && new LoginClient(this.#target.login);
   }
 

@@ -40,6 +40,8 @@ export interface RtspTarget {
   readonly isTls: boolean;
   /** A host name's certificate is checked, an address has none to check; `rtspx` never. */
   readonly checksCertificate: boolean;
+  /** `rtspx`: no certificate is checked, wherever the camera redirects to. */
+  readonly checksNothing?: true;
   /** What request lines carry: the URL without login and `#` options. */
   readonly url: string;
   readonly login: { readonly username: string; readonly password: string } | undefined;
@@ -78,6 +80,7 @@ export function parseTarget(text: string): RtspTarget {
     port,
     isTls: scheme !== "rtsp",
     checksCertificate: scheme === "rtsps" && !isAddress,
+    ...(scheme === "rtspx" ? { checksNothing: true } : {}),
     url: `${scheme === "rtspx" ? "rtsps" : scheme}://${authority.slice(at + 1)}${parts[3]}`,
     login: parseLogin(authority.slice(0, Math.max(at, 0))),
   };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseAuthorization, parseSourceUrl, type Producer, type TlsIdentity, verifyDigest } from "../../core/mod.ts";
-import { FakeCamera, obedient, rtpFrame, sdp, VP8_LINES, vp8Payload } from "./fake_camera.ts";
+import { answer, FakeCamera, obedient, rtpFrame, sdp, VP8_LINES, vp8Payload } from "./fake_camera.ts";
 import { openCamera } from "./producer.ts";
 
 const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, limited() {} };
@@ -131,5 +131,12 @@ Deno.test({
       camera.requests.length = 0;
     }
     await assert.rejects(open(`rtsps://localhost:${camera.port}/live#timeout=4`), { code: "OFFLINE" });
+
+    const location = `Location: rtsps://localhost:${camera.port}/other`;
+    await using redirecting = new FakeCamera((request) => answer(request, "302 Moved", [location]), identity);
+    await assert.rejects(open(`rtsps://127.0.0.1:${redirecting.port}/live#timeout=4`), { code: "OFFLINE" });
+    const producer = await open(`rtspx://127.0.0.1:${redirecting.port}/live#timeout=4`);
+    assert.equal(camera.requests.at(-1)!.url, `rtsps://localhost:${camera.port}/other`);
+    producer.close();
   },
 });
