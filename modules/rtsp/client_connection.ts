@@ -37,6 +37,8 @@ export class ClientConnection {
   #error: Error | undefined;
   /** Takes media once there is somebody. */
   sink: ClientSink | undefined;
+  /** While we send media, what writes it: an answer goes between its frames. */
+  outlet: { send(bytes: Uint8Array): void } | undefined;
   bytesReceived = 0;
   bytesSent = 0;
   /** Resolves, never rejects, when the connection has ended; with what ended it, unless we closed it. */
@@ -96,7 +98,10 @@ export class ClientConnection {
 
   #onRequest(request: RtspRequest): void {
     if (request.method !== "OPTIONS") return;
-    this.write(writeResponse(200, new RtspHeaders([["CSeq", request.headers.get("CSeq")], ["Public", "OPTIONS"]])));
+    const headers = new RtspHeaders([["CSeq", request.headers.get("CSeq")], ["Public", "OPTIONS"]]);
+    const answer = writeResponse(200, headers);
+    if (this.outlet) this.outlet.send(answer);
+    else this.write(answer);
   }
 
   /** Sends a request; `CSeq` is put in front of its headers. Whoever listens is told of the answer or of the end. */

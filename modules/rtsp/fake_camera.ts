@@ -83,6 +83,8 @@ export class FakeCamera implements AsyncDisposable {
   /** Answers to requests of ours. */
   readonly answers: string[] = [];
   connections = 0;
+  /** It reads nothing until this resolves. */
+  busy: Promise<void> = Promise.resolve();
   readonly #listener: StreamListener;
   readonly #script: Script;
   readonly #conns = new Set<StreamConn>();
@@ -145,6 +147,7 @@ export class FakeCamera implements AsyncDisposable {
     const buffer = new Uint8Array(64 << 10);
     try {
       for (;;) {
+        await this.busy;
         const count = await conn.read(buffer);
         if (count === null) break;
         const joined = new Uint8Array(bytes.length + count);

@@ -85,6 +85,7 @@ class Push implements Consumer {
       const connection = client.connection!;
       connection.ended.then((error) => this.#ended.resolve(error));
       viewer.play(connection.outletConn());
+      connection.outlet = viewer.streamOutlet;
       viewer.begin();
       const error = await untilAborted(this.#ended.promise, signal);
       if (error) throw error;

@@ -3,6 +3,7 @@ import { type Attachment, codec as makeCodec, type Logger, parseSourceUrl, Track
 import { answer, FakeCamera, obedient } from "./fake_camera.ts";
 import { openPush } from "./push.ts";
 
+const delay = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const silent: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, limited() {} };
 
 type Push = Awaited<ReturnType<typeof openPush>>;
@@ -84,4 +85,22 @@ Deno.test("openPush() says so when the server wants media on other channels", as
     (await running.ended)!.message,
     /chose "RTP\/AVP\/TCP;unicast;interleaved=4-5": expected interleaved=0-1/,
   );
+});
+
+Deno.test("openPush() answers the server's questions between frames", async () => {
+  await using target = new FakeCamera(obedient(""));
+  const push = await open(target.source());
+  await using running = new Running(push);
+  await target.until(() => target.methods().includes("RECORD"));
+  const free = Promise.withResolvers<void>();
+  target.busy = free.promise;
+  // More than the system takes: part of the frame is on its way, and the rest waits.
+  running.feed(10_000_000);
+  while (!push.info.bytesSent) await delay(10);
+  await target.send("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+  await delay(100);
+  free.resolve();
+  await target.until(() => target.answers.length > 0);
+  assert.match(target.answers[0]!, /^RTSP\/1.0 200 OK\nCSeq: 1/);
+  assert.ok(target.packets.every(({ channel, packet }) => channel < 2 && packet[0] === 0x80));
 });
