@@ -37,10 +37,9 @@ const CAMERA = `( ${gstPicture({ width: 320, height: 240 })} ! rtph264pay name=p
 async function gstPlays(url: string, way: "tcp" | "udp"): Promise<void> {
   const source = ["rtspsrc", `location=${url}`, `protocols=${way}`, "latency=100"];
   const decoder = ["!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=40"];
-  const { code, output } = await run("gst-launch-1.0", ["-q", ...source, ...decoder], { limitS: 15 });
-  // It ends by itself only when so many pictures were decoded.
-  assert.equal(code, 0, output);
-  assert.doesNotMatch(output, /ERROR|could not/i);
+  const { output } = await run("gst-launch-1.0", [...source, ...decoder], { limitS: 15 });
+  // It comes only when so many pictures were decoded. Behind it rtspsrc may fail at its own PAUSE (a race of its own).
+  assert.match(output, /Got EOS from element/);
 }
 
 async function withFile(url: string, use: (path: string) => Promise<void>): Promise<void> {
