@@ -10,7 +10,14 @@ type Push = Awaited<ReturnType<typeof openPush>>;
 
 function open(sink: string): Promise<Push> {
   const { signal } = new AbortController();
-  return openPush(parseSourceUrl(sink), { signal, log: silent, stream: "yard", wanted: [], wantsSpeaker: false });
+  return openPush(parseSourceUrl(sink), {
+    signal,
+    log: silent,
+    stream: "yard",
+    isTrusted: true,
+    wanted: [],
+    wantsSpeaker: false,
+  });
 }
 
 /** A push that runs, of one track that the test feeds. */
