@@ -92,7 +92,7 @@ Lenswire reads \`lenswire.yaml\` or \`go2rtc.yaml\` in the current folder, or wh
 \`{streams: {yard: rtsp://192.168.1.10/stream}}\`, or one key like \`rtsp.listen=:8554\`. Several are merged, the later one wins.
 A section that is absent or empty has its defaults. A mistake is reported with file, line and column; an unknown key is left
 out, a source that no module opens is passed over, a wrong value turns its section off, and the rest works on. Changes to the
-file are applied while the server runs.
+file are applied while the server runs; a section with a wrong value then stays as it was.
 
 \`\${NAME}\` is replaced by what the section \`env\`, the folder \`CREDENTIALS_DIRECTORY\` or the environment says, and
 \`\${NAME:default}\` has a default. All examples of this page in one file: [example.yaml](example.yaml).

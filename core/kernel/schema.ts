@@ -107,7 +107,7 @@ export const accessSchema = z.object({
   trust_api: flag(
     "Let the HTTP API set sources that run commands (`exec`, `echo`, `expr`, raw `ffmpeg` arguments).",
   ),
-}).check(means("Who may do what."));
+}).check(means("Who may do what. A change counts at once, also for those who are watching."));
 
 /** The section `streams`: entries are read one by one, so that a bad one disables only itself. */
 export const streamsSchema = z.record(
