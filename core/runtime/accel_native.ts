@@ -103,7 +103,8 @@ export function intReader(address: bigint): () => number {
   return () => view.getInt32();
 }
 
-const MAX_DESCRIPTOR = 0x10000;
+/** Descriptors are looked for below this. */
+export const MAX_DESCRIPTOR = 0x10000;
 /** Descriptors are given out lowest first: behind so many free ones there are no more. */
 const MAX_DESCRIPTOR_GAP = 1024;
 

@@ -53,8 +53,9 @@ export function sockaddrOf({ host, port }: SocketAddress, family: number): Uint8
 
 /** Whether a `sockaddr` is the local address of a socket, as the runtime names it. */
 export function isSockaddr(address: Uint8Array, { host, port }: SocketAddress): boolean {
+  if ((address[2]! << 8 | address[3]!) !== port) return false;
   const ip = parseIp(host.replace(/%.*$/, ""));
   const start = address[0] === AF_INET ? 4 : 8;
   if (!ip || (address[0] !== AF_INET && address[0] !== AF_INET6) || ip.length !== (start === 4 ? 4 : 16)) return false;
-  return (address[2]! << 8 | address[3]!) === port && ip.every((byte, i) => address[start + i] === byte);
+  return ip.every((byte, i) => address[start + i] === byte);
 }

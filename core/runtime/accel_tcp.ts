@@ -1,6 +1,7 @@
 import {
   addressOf,
   AddressSlots,
+  MAX_DESCRIPTOR,
   NativeLibrary,
   nativeObstacle,
   PinnedBuffer,
@@ -21,6 +22,12 @@ const LIBC = {
 const F_DUPFD_CLOEXEC = 1030;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 
+/** A connection's descriptor, and one of our own of the same connection. */
+interface Found {
+  readonly descriptor: number;
+  readonly own: number;
+}
+
 /** Calls on TCP sockets, and how to find them. */
 class TcpLibc {
   readonly symbols = new NativeLibrary(["libc.so.6"], LIBC).symbols;
@@ -30,21 +37,34 @@ class TcpLibc {
   readonly #address = BigInt(addressOf(this.#scratch));
   readonly #sizeAddress = this.#address + BigInt(SOCKADDR_BYTES);
 
-  /** A descriptor of our own of the connection between two addresses; -1 when there is none. */
-  duplicateOf(local: SocketAddress, remote: SocketAddress): number {
+  // What has been found is not asked again: of hundreds of viewers, only those are that come in the same moment.
+  readonly #found = new Uint8Array(MAX_DESCRIPTOR);
+
+  /** Finds the connection between two addresses. */
+  find(local: SocketAddress, remote: SocketAddress): Found | undefined {
     const { fcntl, getpeername, getsockname } = this.symbols;
-    for (const fd of socketDescriptors((fd) => this.#name(fd, getsockname) !== undefined)) {
-      const peer = this.#name(fd, getpeername);
-      if (!peer || !isSockaddr(peer, remote)) continue;
-      const own = this.#name(fd, getsockname);
-      if (own && isSockaddr(own, local)) return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    const isFound = (fd: number) => this.#found[fd] === 1;
+    for (const descriptor of socketDescriptors((fd) => isFound(fd) || this.#hasName(fd, getpeername))) {
+      if (isFound(descriptor) || !isSockaddr(this.#scratch, remote)) continue;
+      if (!this.#hasName(descriptor, getsockname) || !isSockaddr(this.#scratch, local)) continue;
+      const own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+      if (own < 0) return undefined;
+      this.#found[descriptor] = this.#found[own] = 1;
+      return { descriptor, own };
     }
-    return -1;
+    return undefined;
   }
 
-  #name(fd: number, ask: (fd: number, name: bigint, size: bigint) => number): Uint8Array | undefined {
+  /** Closes the descriptor of our own. */
+  leave({ descriptor, own }: Found): void {
+    this.#found[descriptor] = this.#found[own] = 0;
+    this.symbols.close(own);
+  }
+
+  // The name is then in `#scratch`.
+  #hasName(fd: number, ask: (fd: number, name: bigint, size: bigint) => number): boolean {
     this.#scratch[SOCKADDR_BYTES] = SOCKADDR_BYTES;
-    return ask(fd, this.#address, this.#sizeAddress) === 0 ? this.#scratch : undefined;
+    return ask(fd, this.#address, this.#sizeAddress) === 0;
   }
 }
 
@@ -52,38 +72,38 @@ let libc: TcpLibc | "none" | undefined;
 
 /**
  * Writes to a TCP connection within the call, with no promise and no turn of the event loop: a quarter less CPU for each
- * viewer. It holds a descriptor of its own, so what it writes to stays the same connection.
+ * viewer. It holds a descriptor of its own, so what it writes to stays the same connection. To be disposed before that is
+ * closed.
  */
 export class DirectWriter implements Disposable {
   readonly #libc: TcpLibc;
-  #descriptor: number;
+  #found: Found | undefined;
 
-  private constructor(libc: TcpLibc, descriptor: number) {
+  private constructor(libc: TcpLibc, found: Found) {
     this.#libc = libc;
-    this.#descriptor = descriptor;
+    this.#found = found;
   }
 
-  /** The writer of a connection; `undefined` where native code cannot be called or the connection was not found. */
+  /** The writer of a connection that has none yet; `undefined` where native code cannot be called or the connection was not found. */
   static of(local: SocketAddress, remote: SocketAddress): DirectWriter | undefined {
     libc ??= openLibc();
     if (libc === "none") return undefined;
-    const descriptor = libc.duplicateOf(local, remote);
-    return descriptor < 0 ? undefined : new DirectWriter(libc, descriptor);
+    const found = libc.find(local, remote);
+    return found && new DirectWriter(libc, found);
   }
 
   /** Answers how many bytes the system took: fewer than there are when its buffer is full, 0 also after an error. */
   write(bytes: Uint8Array): number {
-    if (this.#descriptor < 0) return 0;
+    if (!this.#found) return 0;
     const { pinned, slots, symbols } = this.#libc;
     slots.set(0, pinned.addressOf(bytes));
     slots.set(1, bytes.length);
-    return Math.max(0, symbols.send(this.#descriptor, slots.values[0]!, slots.values[1]!, MSG_DONTWAIT_NOSIGNAL));
+    return Math.max(0, symbols.send(this.#found.own, slots.values[0]!, slots.values[1]!, MSG_DONTWAIT_NOSIGNAL));
   }
 
   [Symbol.dispose](): void {
-    if (this.#descriptor < 0) return;
-    this.#libc.symbols.close(this.#descriptor);
-    this.#descriptor = -1;
+    if (this.#found) this.#libc.leave(this.#found);
+    this.#found = undefined;
   }
 }
 

@@ -43,6 +43,30 @@ Deno.test({
 });
 
 Deno.test({
+  name: "StreamConn.writeNow() finds each connection, whatever was there with its descriptor before",
+  ignore: nativeObstacle() !== undefined,
+  fn: async () => {
+    const listener = listenTcp({ host: "127.0.0.1", port: 0 });
+    const dial = () => Promise.all([connectTcp(listener.address), listener.accept()]);
+    const buffer = new Uint8Array(10);
+    const there = await dial();
+    assert.equal(there[1].writeNow!(Uint8Array.of(1)), 1);
+    for (let round = 2; round < 6; round++) {
+      const [client, server] = await dial();
+      assert.equal(server.writeNow!(Uint8Array.of(round)), 1);
+      assert.equal(await client.read(buffer), 1);
+      assert.equal(buffer[0], round);
+      server.close();
+      client.close();
+    }
+    assert.equal(await there[0].read(buffer), 1);
+    assert.equal(buffer[0], 1);
+    for (const conn of there) conn.close();
+    listener.close();
+  },
+});
+
+Deno.test({
   name: "StreamConn.writeNow() leaves errors to write()",
   ignore: nativeObstacle() !== undefined,
   fn: async () => {

@@ -46,14 +46,28 @@ class DenoConn implements StreamConn {
 }
 
 class DenoTcpConn extends DenoConn {
+  /** By both addresses: when a peer is back from the same port before its lost connection is closed, the newer one. */
+  static readonly #open = new Map<string, DenoTcpConn>();
+  readonly #key: string;
   // `null`: there is none.
   #direct: DirectWriter | null | undefined;
+
+  constructor(conn: Deno.Conn) {
+    super(conn);
+    const { localAddress: local, remoteAddress: remote } = this;
+    this.#key = `${local.host} ${local.port} ${remote.host} ${remote.port}`;
+    // What a lost one would find by its addresses is the other.
+    const lost = DenoTcpConn.#open.get(this.#key);
+    if (lost) lost.#direct ??= null;
+    DenoTcpConn.#open.set(this.#key, this);
+  }
 
   writeNow(bytes: Uint8Array): number {
     if (this.#direct === undefined) this.#direct = DirectWriter.of(this.localAddress, this.remoteAddress) ?? null;
     return this.#direct?.write(bytes) ?? 0;
   }
   override close(): void {
+    if (DenoTcpConn.#open.get(this.#key) === this) DenoTcpConn.#open.delete(this.#key);
     this.#direct?.[Symbol.dispose]();
     this.#direct = null;
     super.close();
