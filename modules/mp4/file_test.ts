@@ -39,6 +39,12 @@ Deno.test("streamFile() ends after its duration, and when the viewer leaves", as
   assert.equal(stream.consumers.length, 0);
 });
 
+Deno.test("streamFile() leaves a stream of which no header can be written", async () => {
+  const stream = new TestStream({ ...codec("MPEG4-GENERIC", { kind: "audio", clockRate: 48000 }), channels: 7 });
+  await assert.rejects(streamFile(stream, request("src=cam&audio=aac")), /7 channels/);
+  assert.equal(stream.consumers.length, 0);
+});
+
 Deno.test("streamFile() writes rotate and scale into the header, and leaves out nonsense", async () => {
   const bytes = async (query: string) => {
     const stream = new TestStream();

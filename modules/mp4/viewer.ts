@@ -93,6 +93,9 @@ export class Mp4Viewer implements Consumer, Disposable {
       await awaitParameterSets(tracks, DESCRIBE_MS, signal);
       signal?.throwIfAborted();
       for (const [track, output] of viewer.#outputs) output.codec = track.codec;
+      // What cannot be written is to be known while the viewer is still ours to close.
+      void viewer.initSegment;
+      void viewer.mime;
     } catch (error) {
       viewer[Symbol.dispose]();
       throw error;
