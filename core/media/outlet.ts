@@ -258,6 +258,11 @@ export class StreamOutlet extends Outlet {
     }
   }
 
+  /** Whether a part of a buffer is still to be written. */
+  get isWriting(): boolean {
+    return this.#pending !== undefined;
+  }
+
   /** What was collected is still written. */
   override end(reason: string): void {
     while (this.#collected) this.writeCollected();

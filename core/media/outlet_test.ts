@@ -86,6 +86,14 @@ Deno.test("StreamOutlet sends answers within the call, behind the frame that it 
   assert.equal(events.length, 3);
 });
 
+Deno.test("StreamOutlet tells that a frame is not written to its end", async () => {
+  const { outlets: [outlet], video } = streamOutlets(["a"], (_, bytes) => bytes.length - 1);
+  assert.equal(outlet!.isWriting, false);
+  video.feed(1, { isKeyframe: true });
+  await Promise.resolve();
+  assert.equal(outlet!.isWriting, true);
+});
+
 Deno.test("StreamOutlet that fails ends alone", async () => {
   const { video, events } = streamOutlets(["a", "b"], (name, bytes) => {
     if (name === "a") throw new Error("broken");

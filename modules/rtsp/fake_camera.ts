@@ -101,6 +101,10 @@ export class FakeCamera implements AsyncDisposable {
   get port(): number {
     return this.#listener.address.port;
   }
+  /** Connections that are open. */
+  get open(): number {
+    return this.#conns.size;
+  }
   /** The camera's address as a source has it. */
   source(options = "", login = ""): string {
     return `rtsp://${login}127.0.0.1:${this.port}/live?a=1${options}`;

@@ -92,8 +92,11 @@ class Push implements Consumer {
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
+      const isInFrame = viewer.streamOutlet?.isWriting === true;
       viewer.leave();
-      await client.teardown();
+      // What is sent in the midst of a frame is taken for a part of it.
+      if (isInFrame) client.close();
+      else await client.teardown();
     }
   }
 }

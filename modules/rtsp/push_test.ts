@@ -111,3 +111,20 @@ Deno.test("openPush() answers the server's questions between frames", async () =
   assert.match(target.answers[0]!, /^RTSP\/1.0 200 OK\nCSeq: 1/);
   assert.ok(target.packets.every(({ channel, packet }) => channel < 2 && packet[0] === 0x80));
 });
+
+Deno.test("openPush() says no goodbye in the midst of a frame", async () => {
+  await using target = new FakeCamera(obedient(""));
+  const push = await open(target.source());
+  const free = Promise.withResolvers<void>();
+  {
+    await using running = new Running(push);
+    await target.until(() => target.methods().includes("RECORD"));
+    target.busy = free.promise;
+    running.feed(10_000_000);
+    while (!push.info.bytesSent) await delay(10);
+  }
+  free.resolve();
+  await target.until(() => target.open === 0);
+  const texts = target.packets.map(({ packet }) => new TextDecoder("latin1").decode(packet));
+  assert.ok(texts.length > 0 && texts.every((text) => !text.includes("TEARDOWN")));
+});
