@@ -108,7 +108,8 @@ export class NodeConn implements StreamConn {
 
   writeNow(bytes: Uint8Array): number {
     const socket = this.#socket;
-    if (!socket.writable || socket.writableLength > 0) return 0;
+    // A large one is for `write` to cut.
+    if (!socket.writable || socket.writableLength > 0 || bytes.length > MAX_WRITE_BYTES) return 0;
     this.#given++;
     socket.write(bytes, this.#onTaken);
     if (socket.writableLength === 0) return bytes.length;
