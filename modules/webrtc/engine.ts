@@ -122,19 +122,24 @@ export class Engine implements Answering {
     // First of all: who is too many is not to keep others waiting for their turn.
     const place = this.#sessions.reserve(offer.remoteAddr);
     let sdp: OfferSdp;
-    let role: PeerRole;
+    let role: PeerRole | undefined;
+    let relays: SessionRelays | undefined;
+    let session: PeerSession;
     try {
       await turns.turn();
       sdp = readOffer(offer.sdp);
       role = await enter(offer, sdp);
+      relays = this.#relaysFor(offer);
+      session = this.#begin(offer, { role, place, relays });
     } catch (error) {
+      role?.[Symbol.dispose]();
+      if (relays) this.#await(relays.close());
       place[Symbol.dispose]();
       throw error;
     }
     // From here on the session's end is the end of all.
-    const relays = this.#relaysFor(offer);
-    const session = this.#begin(offer, sdp, { role, place, relays });
     try {
+      connect(session, sdp);
       role.join(session);
       const answer = await this.#answer(offer, sdp, role, session);
       if (session.state === "closed") throw new StreamError("CLOSED", `webrtc: ${session.reason}`);
@@ -162,7 +167,6 @@ export class Engine implements Answering {
 
   #begin(
     offer: Offer,
-    sdp: OfferSdp,
     { role, place, relays }: { role: PeerRole; place: Place; relays: SessionRelays | undefined },
   ): PeerSession {
     const { transport, accel, log } = this.#options;
@@ -170,13 +174,6 @@ export class Engine implements Answering {
       transport: relays ?? transport,
       accel,
       certificate: this.#certificate,
-      remote: {
-        ufrag: sdp.ufrag,
-        pwd: sdp.pwd,
-        isLite: sdp.isIceLite,
-        fingerprint: sdp.fingerprints[0]!,
-        isPassive: dtlsRoleFor(sdp) === "client",
-      },
       media: role.media,
       onConnected: () => {
         place.connected();
@@ -193,7 +190,6 @@ export class Engine implements Answering {
         else log.debug("peer left", { ...fieldsOf(offer), reason, id: session.shortId });
       },
     });
-    for (const candidate of sdp.candidates) session.ice.addRemoteCandidate(candidate);
     return session;
   }
 
@@ -227,6 +223,17 @@ export class Engine implements Answering {
     this.#sessions.close(reason);
     await Promise.all(this.#endings);
   }
+}
+
+function connect(session: PeerSession, sdp: OfferSdp): void {
+  session.connect({
+    ufrag: sdp.ufrag,
+    pwd: sdp.pwd,
+    isLite: sdp.isIceLite,
+    fingerprint: sdp.fingerprints[0]!,
+    isPassive: dtlsRoleFor(sdp) === "client",
+  });
+  for (const candidate of sdp.candidates) session.ice.addRemoteCandidate(candidate);
 }
 
 async function enter(offer: Offer, sdp: OfferSdp): Promise<PeerRole> {

@@ -3,6 +3,7 @@ import { type Codec, codec, type Media, type Principal, StreamError } from "../.
 import type { RTCPeerConnection } from "werift";
 import { turns } from "./dtls_turns.ts";
 import { TestCamera, TestEngine, weriftPeer } from "./engine_testing.ts";
+import type { IceHandlers } from "./ice.ts";
 
 const VP8 = codec("VP8");
 const H264 = codec("H264");
@@ -138,6 +139,28 @@ Deno.test("Engine refuses what is no offer, who lacks the right, and who is too 
   (await engine.accept(it.offer(sdp))).close("enough");
   assert.equal(it.streams.control.list(ALL)["cam"]!.consumers.length, 0);
   assert.equal(it.transport.stats.sessions, 0);
+  await pc.close();
+});
+
+Deno.test("Engine gives all back at once when a session cannot begin", async () => {
+  await using it = await TestEngine.open(new TestCamera(gives(VP8)), { total: 1, per_ip: 1, connecting_per_ip: 1 });
+  const pc = weriftPeer([VP8]);
+  pc.addTransceiver("video", { direction: "recvonly" });
+  const sdp = await offerOf(pc);
+  const { transport } = it;
+  const begin = transport.session;
+  const fail = () => {
+    throw new Error("odd");
+  };
+  const faults = [fail, (handlers: IceHandlers) => Object.assign(begin.call(transport, handlers), { setRemote: fail })];
+  for (const session of faults) {
+    Object.assign(transport, { session });
+    await assert.rejects(it.engine.accept(it.offer(sdp)), /odd/);
+    assert.equal(transport.stats.sessions, 0);
+    assert.equal(it.streams.control.list(ALL)["cam"]!.consumers.length, 0);
+  }
+  Object.assign(transport, { session: begin });
+  (await it.engine.accept(it.offer(sdp))).close("enough");
   await pc.close();
 });
 

@@ -2,7 +2,7 @@
  * One peer's ICE session (RFC 8445): it answers authentic checks like a lite agent, sends checks of its own on top when it
  * may, follows the pair that the peer nominates, and ends when the peer is gone.
  */
-import type { SocketAddress } from "../../core/mod.ts";
+import { messageOf, type SocketAddress } from "../../core/mod.ts";
 import { ipText } from "./addresses.ts";
 import type { Candidate } from "./candidates.ts";
 import { CheckList } from "./ice_checks.ts";
@@ -413,6 +413,10 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
   onPathLost(path: IcePath): void {
     this.#paths.delete(path);
     if (path === this.#selected) this.#selected = undefined;
+  }
+
+  onFault(error: unknown): void {
+    this.#end(`its checks failed: ${messageOf(error)}`);
   }
 
   #end(reason: string): void {

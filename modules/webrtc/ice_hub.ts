@@ -14,6 +14,8 @@ export interface IceAgent {
   tick(nowMs: number): void;
   /** Called twenty times a second while there are checks to send; false when there are none. */
   sendNextCheck(nowMs: number): boolean;
+  /** One of the last two threw: it ends. */
+  onFault(error: unknown): void;
 }
 
 /** What was dropped, and why. */
@@ -76,7 +78,7 @@ export class IceHub implements Disposable {
     this.#alive.add(agent);
     this.#ticker ??= setInterval(() => {
       const nowMs = performance.now();
-      for (const one of this.#alive) one.tick(nowMs);
+      for (const one of this.#alive) alone(one, () => one.tick(nowMs));
       this.#forgetOld(nowMs);
     }, TICK_MS);
   }
@@ -94,12 +96,13 @@ export class IceHub implements Disposable {
 
   /** Asks the agent for a check at once, and then at the pace of RFC 8445 §14 until it has none. */
   startChecks(agent: IceAgent): void {
-    if (this.#checking.has(agent)) return;
+    if (this.#checking.has(agent) || !agent.sendNextCheck(performance.now())) return;
     this.#checking.add(agent);
-    agent.sendNextCheck(performance.now());
     this.#pacer ??= setInterval(() => {
       const nowMs = performance.now();
-      for (const one of this.#checking) if (!one.sendNextCheck(nowMs)) this.#checking.delete(one);
+      for (const one of this.#checking) {
+        if (!alone(one, () => one.sendNextCheck(nowMs))) this.#checking.delete(one);
+      }
       this.#stopIdle();
     }, PACE_MS);
   }
@@ -208,5 +211,15 @@ export class IceHub implements Disposable {
     this.#checking.clear();
     this.#agents.clear();
     this.#stopIdle();
+  }
+}
+
+/** Has an agent take its turn; whatever that comes to, the others get theirs. */
+function alone<T>(agent: IceAgent, turn: () => T): T | undefined {
+  try {
+    return turn();
+  } catch (error) {
+    agent.onFault(error);
+    return undefined;
   }
 }

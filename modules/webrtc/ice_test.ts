@@ -273,3 +273,20 @@ Deno.test("Quirk(pion): IceSession checks once more behind its first answer, so 
   assert.equal(peer.checks.size, 0);
   session.close();
 });
+
+Deno.test("A session that cannot make its checks ends alone, and those of others go on", async () => {
+  using it = server();
+  using peer = new UdpPeer();
+  using mute = new UdpPeer();
+  const candidate = ({ port }: { port: number }) => `candidate:1 1 udp 1 127.0.0.1 ${port} typ host`;
+  const odd = testSession(it.hub, it.udp);
+  odd.session.addRemoteCandidate(candidate(mute.address));
+  const { session } = testSession(it.hub, it.udp);
+  session.addRemoteCandidate(candidate(peer.address));
+  // Longer than a check may be.
+  odd.session.setRemote({ ...PEER, ufrag: "x".repeat(600) });
+  assert.match(await odd.owner.closed.take(), /its checks failed: A user name has at most 513 bytes/);
+  for (let checks = 0; checks < 3; checks++) await peer.checks.take();
+  assert.equal(it.hub.size, 1);
+  session.close();
+});

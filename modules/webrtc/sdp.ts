@@ -147,9 +147,9 @@ function unreadable(why: string): StreamError {
   return new StreamError("BAD_SOURCE", `webrtc: cannot use the offer: ${why}`);
 }
 
-// RFC 8839 §5.4: up to 256 characters; anything but spaces is taken, since some clients use others than they may.
+// RFC 8839 §5.4: up to 256 characters; all of ASCII is taken, since some clients use others than they may.
 function isIceText(text: string | undefined, minLength: number): text is string {
-  return text !== undefined && text.length >= minLength && text.length <= 256 && !/\s/.test(text);
+  return text !== undefined && text.length >= minLength && /^[!-~]{4,256}$/.test(text);
 }
 
 function bundleOf(session: Lines): ReadonlySet<string> {

@@ -11,7 +11,7 @@ export interface SdpFragment {
 
 /** Reads a fragment; what it does not know is passed over. */
 export function readFragment(text: string): SdpFragment {
-  const find = (key: string) => new RegExp(`^a=${key}:(\\S{4,256})\\s*$`, "im").exec(text)?.[1];
+  const find = (key: string) => new RegExp(`^a=${key}:([!-~]{4,256})\\s*$`, "im").exec(text)?.[1];
   const [ufrag, pwd] = [find("ice-ufrag"), find("ice-pwd")];
   const candidates = [...text.matchAll(/^a=(candidate:.*)$/gim)].map(([, line = ""]) => line.trim());
   return {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { StreamError } from "../../core/mod.ts";
 import { CAPTURE_TIME, OFFER_LIMIT, readOffer } from "./sdp.ts";
+import { readFragment } from "./sdp_fragment.ts";
 import { AUDIO_LINES, CHROMIUM_OFFER, FINGERPRINT, mediaLine, SESSION, VIDEO_LINES } from "./sdp_testing.ts";
 
 const VIDEO = mediaLine("video", "0", "recvonly", VIDEO_LINES);
@@ -116,6 +117,13 @@ Deno.test("readOffer says why an offer is of no use", () => {
   isRefused(text(...SESSION, ...VIDEO).padEnd(OFFER_LIMIT.bytes + 1, "\r\na=x"), /longer than 64 KB/);
   isRefused(text(...SESSION, ...Array(21).fill("m=audio 9 UDP/TLS/RTP/SAVPF 0")), /more than 20 media lines/);
   isRefused(text(...SESSION, ...VIDEO).replaceAll("a=ice-ufrag:SZyh", "a=ice-ufrag:a b c"), /malformed/);
+  isRefused(text(...SESSION, ...VIDEO).replaceAll("a=ice-ufrag:SZyh", `a=ice-ufrag:${"€".repeat(200)}`), /malformed/);
+});
+
+Deno.test("readFragment passes over credentials that no check can carry", () => {
+  const fragment = (ufrag: string) => text(`a=ice-ufrag:${ufrag}`, "a=ice-pwd:0123456789012345678901");
+  assert.equal(readFragment(fragment("+/=-_~!")).credentials!.ufrag, "+/=-_~!");
+  assert.equal(readFragment(fragment("€".repeat(200))).credentials, undefined);
 });
 
 Deno.test("readOffer refuses or reads any text", () => {

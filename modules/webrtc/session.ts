@@ -25,8 +25,6 @@ export interface PeerSessionOptions {
   readonly transport: { session(handlers: IceHandlers): IceSession };
   readonly certificate: Certificate;
   readonly accel: Accel;
-  /** Later by `connect` where the offer is ours. */
-  readonly remote?: RemoteTransport;
   /** What it carries; its owner's to dispose of when the session has ended. */
   readonly media: PeerMedia;
   readonly onConnected: () => void;
@@ -61,10 +59,8 @@ export class PeerSession implements IceHandlers, MediaLink {
   #hasFailed = false;
 
   constructor(options: PeerSessionOptions) {
-    const { transport, remote } = options;
     this.#options = options;
-    this.ice = transport.session(this);
-    if (remote) this.connect(remote);
+    this.ice = options.transport.session(this);
   }
 
   /** Takes what the peer's description says; once. */

@@ -293,7 +293,7 @@ export class UdpMux implements Disposable {
       try {
         const { bytes, from } = await socket.udp.receive(room);
         failures = 0;
-        if (this.#take(socket, bytes, from)) room = room.subarray(bytes.length);
+        if (this.#tryToTake(socket, bytes, from)) room = room.subarray(bytes.length);
         if (room.length < MAX_DATAGRAM_BYTES) room = slab(SLAB_BYTES);
         if (++taken % DATAGRAMS_PER_TURN === 0) await nextTurn();
       } catch (error) {
@@ -305,6 +305,17 @@ export class UdpMux implements Disposable {
     }
     // The next `bind` opens it again.
     socket.close();
+  }
+
+  // What a datagram brings about is no fault of the socket that all share.
+  #tryToTake(socket: MuxSocket, bytes: Uint8Array, from: SocketAddress): boolean {
+    try {
+      return this.#take(socket, bytes, from);
+    } catch (error) {
+      const where = hostPort(from.host, from.port);
+      this.#log.limited("datagram", "warn", `Cannot take a datagram of ${where}: ${messageOf(error)}; it is dropped`);
+      return true;
+    }
   }
 
   /** Takes a datagram. True: its bytes are the session's now. */

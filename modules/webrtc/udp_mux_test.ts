@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { listenUdp, type SocketAddress } from "../../core/mod.ts";
 import { IceHub } from "./ice_hub.ts";
-import { checkBytes, localAddress, silentLogger, testSession, UdpPeer } from "./ice_testing.ts";
+import { checkBytes, localAddress, recordingLogger, silentLogger, testSession, UdpPeer } from "./ice_testing.ts";
 import { isMedia, UdpMux, type UdpMuxOptions } from "./udp_mux.ts";
 
 const DATA = Uint8Array.of(128, 1, 2, 3);
@@ -155,6 +155,27 @@ Deno.test("UdpMux closes the socket of an address that is gone; its sessions wai
   assert.equal(session.send(DATA), false);
   await peer.check({ session }, stays!);
   assert.equal((await owner.selections.take()).local.host, stays!.host);
+  session.close();
+});
+
+Deno.test("UdpMux serves the others at once when a session cannot take its datagrams", async () => {
+  const lines: string[] = [];
+  using it = opened({ log: recordingLogger(lines) });
+  const at = it.udp.addresses[0]!;
+  const odd = testSession(it.hub, it.udp, { isLite: true });
+  const { session } = testSession(it.hub, it.udp, { isLite: true });
+  using peer = new UdpPeer();
+  using other = new UdpPeer();
+  await peer.check({ session: odd.session }, at);
+  odd.owner.onData = () => {
+    throw new Error("odd");
+  };
+  for (let i = 0; i < 100; i++) await peer.send(DATA, at);
+  const sentMs = performance.now();
+  await other.check({ session }, at);
+  assert.ok(performance.now() - sentMs < 1000);
+  assert.match(lines[0]!, /^warn Cannot take a datagram of 127\.0\.0\.1:\d+: odd; it is dropped$/);
+  odd.session.close();
   session.close();
 });
 
