@@ -70,7 +70,8 @@ export const CLOSE_AFTER_MS = 14_000;
 const STALE_AFTER_MS = 3000;
 /** A path that is not used is forgotten. */
 const FORGET_AFTER_MS = 30_000;
-const CONSENT_MS = 2000;
+/** How often the peer is asked whether it is there: while nothing comes, and while its media does (RFC 7675 §5.1). */
+const CONSENT_MS = { silent: 2000, usual: 5000 } as const;
 const MAX_PATHS = 8;
 const MAX_PROBES = 4;
 const WRONG_PROOFS_PER_SECOND = 100;
@@ -121,6 +122,7 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
   #wasReached = false;
   #heardMs = performance.now();
   #consentMs = 0;
+  #consentIntervalMs = 0;
 
   constructor(options: IceSessionOptions) {
     this.isLite = options.isLite;
@@ -384,14 +386,22 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
     }
     if (silentMs >= PAUSE_AFTER_MS && this.#state === "connected") this.#setState("paused");
     const selected = this.#selected;
-    if (selected && nowMs - selected.heardMs >= STALE_AFTER_MS && nowMs - this.#consentMs >= CONSENT_MS) {
+    if (selected && this.#asksForConsent(selected, nowMs)) {
       this.#consentMs = nowMs;
+      this.#consentIntervalMs = CONSENT_MS.usual * (0.8 + Math.random() * 0.4);
       this.#check(selected);
     }
     for (const path of this.#paths) {
       if (path !== selected && nowMs - path.heardMs > FORGET_AFTER_MS) this.#release(path);
       else if (path.isWanted || !this.isLite) this.#probe(path);
     }
+  }
+
+  // A lite peer asks nothing itself: it sends only as long as it is asked. Others do the asking when the choice is theirs.
+  #asksForConsent(selected: IcePath, nowMs: number): boolean {
+    const sinceMs = nowMs - this.#consentMs;
+    if (nowMs - selected.heardMs >= STALE_AFTER_MS) return sinceMs >= CONSENT_MS.silent;
+    return (this.#role === "controlling" || this.#remote?.isLite === true) && sinceMs >= this.#consentIntervalMs;
   }
 
   onData(bytes: Uint8Array, path: IcePath): void {

@@ -290,3 +290,27 @@ Deno.test("A session that cannot make its checks ends alone, and those of others
   assert.equal(it.hub.size, 1);
   session.close();
 });
+
+Deno.test("IceSession asks a lite peer for its consent while its media flows, and a browser only when nothing comes", async () => {
+  using it = server();
+  const asked = async (isLite: boolean) => {
+    const { session, owner } = testSession(it.hub, it.udp);
+    using peer = new UdpPeer({ answersChecks: true });
+    session.setRemote({ ...PEER, isLite });
+    session.addRemoteCandidate(`candidate:1 1 udp 1 127.0.0.1 ${peer.address.port} typ host`);
+    const path = await owner.selections.take();
+    const before = peer.checks.size;
+    const startMs = performance.now();
+    for (let ms = 0; ms < 30_000; ms += 250) {
+      session.heard(path, startMs + ms);
+      session.tick(startMs + ms);
+    }
+    session.send(DATA);
+    await peer.data.take();
+    session.close();
+    return peer.checks.size - before;
+  };
+  const checks = await asked(true);
+  assert.ok(checks >= 5 && checks <= 8, String(checks));
+  assert.equal(await asked(false), 0);
+});
