@@ -25,6 +25,9 @@ export class ReorderBuffer {
   #held = 0;
   #next = -1;
   #ssrc = 0;
+  /** A packet from far behind: very late, or the first of a new count, as the next one will tell. */
+  #stray: Uint8Array | undefined;
+  #strayMs = 0;
   /** When the first of those that wait now came. */
   #waitsSinceMs = 0;
   /** Packets given up, packets that came twice, and packets that came after they were given up. */
@@ -45,14 +48,23 @@ export class ReorderBuffer {
     const ssrc = rtpSsrc(packet);
     let distance = sequenceDistance(this.#next, sequence);
     // Another sender, or one that has begun to count anew.
-    if (this.#next < 0 || ssrc !== this.#ssrc || distance >= SLOTS || distance <= -SLOTS * 4) {
+    const isOther = this.#next < 0 || ssrc !== this.#ssrc;
+    if (isOther || distance >= SLOTS || distance <= -SLOTS * 4) {
+      if (!isOther && distance < 0 && !this.#followsStray(sequence)) {
+        this.#stray = packet;
+        this.#strayMs = arrivalMs;
+        return;
+      }
       this.drain();
+      if (isOther || (distance > 0 && distance < MAX_DROPOUT)) this.#stray = undefined;
+      this.#deliverStray();
       const gap = sequenceDistance(this.#next, sequence);
       if (this.#next >= 0 && ssrc === this.#ssrc && gap > 0 && gap < MAX_DROPOUT) this.lost += gap;
       this.#ssrc = ssrc;
       this.#next = sequence;
       distance = 0;
     }
+    this.#stray = undefined;
     if (distance < 0) {
       // What was delivered and what was given up look alike from here, except for the newest.
       if (distance === -1) this.duplicates++;
@@ -76,6 +88,18 @@ export class ReorderBuffer {
     this.#held++;
     if (this.#held > this.#maxPackets) this.#giveUp(arrivalMs);
     this.flush(arrivalMs);
+  }
+
+  // RFC 3550 §A.1: two packets that follow one another are a new count.
+  #followsStray(sequence: number): boolean {
+    return this.#stray !== undefined && sequenceDistance(rtpSequence(this.#stray), sequence) === 1;
+  }
+
+  #deliverStray(): void {
+    const stray = this.#stray;
+    if (!stray) return;
+    this.#next = (rtpSequence(stray) + 1) & 0xffff;
+    this.#deliver(stray, this.#strayMs);
   }
 
   /** Gives up what packets have waited for too long. */

@@ -63,6 +63,18 @@ Deno.test("ReorderBuffer begins anew with another sender, and with a new count",
   assert.equal(buffer.lost, 1);
 });
 
+Deno.test("ReorderBuffer drops packets from far behind, unless two follow one another", () => {
+  const { buffer, out } = collect();
+  for (const sequence of [5000, 5001, 3000, 5003, 2000, 2500, 5002]) buffer.push(packet(sequence), 0);
+  assert.deepEqual(out, [5000, 5001, 5002, 5003]);
+  buffer.push(packet(3000), 0);
+  buffer.push(packet(5304), 0);
+  assert.equal(buffer.lost, 300, "the old count goes on");
+  for (const sequence of [100, 101, 102]) buffer.push(packet(sequence), 0);
+  assert.deepEqual(out.slice(4), [5304, 100, 101, 102]);
+  assert.equal(buffer.lost, 300);
+});
+
 Deno.test("ReorderBuffer restores any order within its size, and never hands on one twice or out of order", () => {
   const moves = fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 300 });
   fc.assert(fc.property(moves, fc.nat(65535), (moves, first) => {

@@ -114,8 +114,12 @@ export class IngressLine {
     const original = isAgain ? originalOf(packet, this.spec.codec.payloadType ?? 0, ssrc) : packet;
     if (!original) return false;
     const sequence = rtpSequence(original);
-    if (isAgain) this.#noteAgain(sequence);
     const hasGap = this.#asksForPackets && this.#missing.onSequence(sequence, nowMs);
+    if (isAgain) {
+      // It came too late, or to measure the way.
+      if (sequenceDistance(this.#next, sequence) < 0) return hasGap;
+      this.#noteAgain(sequence);
+    }
     this.#reorder.push(this.#isVideo ? original : this.#sound.copy(original), nowMs);
     return hasGap;
   }

@@ -117,6 +117,21 @@ Deno.test("Ingress takes packets that are sent again under another number, and r
   assert.deepEqual([block.ssrc, block.lost, block.highestSequence], [7, 1, 65_535]);
 });
 
+Deno.test("Ingress passes over packets that are sent again too late", () => {
+  using sender = new Sender();
+  const [old] = sender.picture(true);
+  sender.take(old!);
+  sender.pictures(600);
+  const newest = sender.video.log.newest!.timestamp;
+  const again = Uint8Array.of(old![2]!, old![3]!, ...old!.subarray(12));
+  for (const sequence of [1, 2]) sender.take(sender.packet(again.slice(), { type: 97, ssrc: 70, sequence }));
+  sender.pictures(30);
+  assert.equal(sender.video.log.newest!.timestamp - newest, 30 * 3600);
+  assert.equal(sender.frames.at(-20)!.isCorrupt, false);
+  sender.ingress.tick(sender.nowMs);
+  assert.equal(sender.ofType("RR").at(-1)!.reports[0]!.lost, 1, "the second packet of the first picture");
+});
+
 Deno.test("Ingress asks at once for a keyframe when a viewer waits, and again until it comes", () => {
   using sender = new Sender();
   sender.pictures(15, true);
