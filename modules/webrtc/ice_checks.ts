@@ -5,17 +5,24 @@ import { type Candidate, parseCandidate } from "./candidates.ts";
 import type { IcePath } from "./ice_path.ts";
 
 const MAX_CANDIDATES = 100;
-const MAX_TARGETS = 20;
+/** RFC 8445 §6.1.2.5: a host may have many addresses, and each is tried with each of the peer's. */
+const MAX_TARGETS = 100;
 /** How long a candidate is tried. */
 const TRY_MS = 5000;
 const REPEAT_MS = 500;
 /** No browser has a lower port, and many services that a stranger may want to disturb do. */
 const MIN_PORT = 1024;
 
-/** A path to be tried. */
-interface Target {
-  readonly path: IcePath;
+/** What the order of trying is made of. */
+interface Rank {
   readonly priority: number;
+  /** Checks that were sent. */
+  readonly sent: number;
+}
+
+/** A path to be tried. */
+interface Target extends Rank {
+  readonly path: IcePath;
   readonly untilMs: number;
   sent: number;
   dueMs: number;
@@ -57,11 +64,29 @@ export class CheckList {
   /** Takes a path that leads to a candidate, to be tried from `dueMs` on. False: there are too many. */
   addPath(path: IcePath, { priority, type }: Candidate, nowMs: number, dueMs = nowMs): boolean {
     if (this.#targets.some((target) => target.path === path)) return true;
-    if (this.#targets.length >= MAX_TARGETS) return false;
+    const target = { path, priority, untilMs: dueMs + TRY_MS, sent: 0, dueMs };
+    const place = this.#placeFor(target, nowMs);
+    if (place < 0) return false;
+    if (place < this.#targets.length) this.#forget(place);
     // Viewers are shown as what their checks make them, whatever they told (contract §3.5.1).
     if (this.#reach) path.remoteKind = type;
-    this.#targets.push({ path, priority, untilMs: dueMs + TRY_MS, sent: 0, dueMs });
+    this.#targets.push(target);
     return true;
+  }
+
+  /** The place of the target that gives way, or the first free one; -1: all others are more promising. */
+  #placeFor(rank: Rank, nowMs: number): number {
+    const targets = this.#targets;
+    for (let i = targets.length - 1; i >= 0; i--) if (targets[i]!.untilMs <= nowMs) this.#forget(i);
+    if (targets.length < MAX_TARGETS) return targets.length;
+    let last = 0;
+    for (let i = 1; i < targets.length; i++) if (goesBefore(targets[last]!, targets[i]!)) last = i;
+    return goesBefore(rank, targets[last]!) ? last : -1;
+  }
+
+  #forget(index: number): void {
+    const [target] = this.#targets.splice(index, 1);
+    if (!target!.path.owner) target!.path.close();
   }
 
   /** The path to try now; `undefined`: none is due. */
@@ -69,9 +94,7 @@ export class CheckList {
     let best: Target | undefined;
     for (const target of this.#targets) {
       if (target.dueMs > nowMs || target.untilMs <= nowMs || target.path.isConfirmed) continue;
-      if (!best || target.sent < best.sent || (target.sent === best.sent && target.priority > best.priority)) {
-        best = target;
-      }
+      if (!best || goesBefore(target, best)) best = target;
     }
     if (!best) return undefined;
     best.sent++;
@@ -95,6 +118,10 @@ export class CheckList {
     this.clear();
     this.#candidates = 0;
   }
+}
+
+function goesBefore(a: Rank, b: Rank): boolean {
+  return a.sent < b.sent || (a.sent === b.sent && a.priority > b.priority);
 }
 
 function triedHost(candidate: Candidate): string | undefined {
