@@ -56,8 +56,12 @@ export class CheckList {
   #addDirect(candidate: Candidate, host: string, nowMs: number): boolean {
     const to = { host, port: candidate.port };
     if (this.#targets.some(({ path: { remote } }) => remote.host === host && remote.port === to.port)) return true;
+    if (this.#placeFor({ priority: candidate.priority, sent: 0 }, nowMs) < 0) return false;
     let isTried = false;
-    for (const path of this.#pathsTo(to)) isTried = this.addPath(path, candidate, nowMs) || isTried;
+    for (const path of this.#pathsTo(to)) {
+      if (this.addPath(path, candidate, nowMs)) isTried = true;
+      else if (!path.owner) path.close();
+    }
     return isTried;
   }
 

@@ -59,6 +59,15 @@ Deno.test("CheckList tries a way that is found late, and forgets for it what was
   assert.ok(made.every(({ isClosed }) => isClosed));
 });
 
+Deno.test("CheckList keeps no path that it does not try, and has none made when it is full", () => {
+  const { list, made } = listOf(60);
+  list.add(line(40_001), 0);
+  assert.equal(list.add(line(40_002), 0), true, "from the addresses that there is room for");
+  assert.deepEqual(made.map(({ isClosed }) => isClosed), Array.from(made, (_none, i) => i >= 100));
+  assert.equal(list.add(line(40_003), 0), false);
+  assert.equal(made.length, 120);
+});
+
 Deno.test("CheckList leaves the least promising way for a better one when it is full", () => {
   const { list, made } = listOf(1);
   for (let i = 0; i < 99; i++) list.add(line(40_000 + i, 100 + i), 0);
