@@ -275,6 +275,10 @@ export class Egress implements PeerMedia {
     this.pump();
   }
 
+  onPathChanged(): void {
+    for (const { reception } of this.#lines) reception.forget();
+  }
+
   setPaused(isPaused: boolean): void {
     if (isPaused === this.#isPaused) return;
     this.#isPaused = isPaused;

@@ -151,6 +151,19 @@ Deno.test("Egress lets a peer behind a full link wait for the next keyframe, and
   assert.ok(isContiguous(peer.shown.map(({ sequence }) => sequence)));
 });
 
+Deno.test("Egress does not take another path for full because the one before was", () => {
+  using peer = new TestPeer();
+  peer.feed(100, { isKeyframe: true });
+  peer.egress.start(peer);
+  for (const [highestSequence, lost] of [[0, 0], [1000, 500]] as const) {
+    const about = [{ ssrc: peer.ssrc, fractionLost: 0, lost, highestSequence, jitter: 0, lastReport: 0, delay: 0 }];
+    peer.egress.onRtcp(writeReceiverReport({ ssrc: 1, about }), peer.nowMs);
+  }
+  peer.egress.onPathChanged();
+  peer.egress.onRtcp(writePli({ ssrc: 1, about: peer.ssrc }), performance.now() + 1000);
+  assert.deepEqual(peer.shown.map(({ payload }) => payload[11]), [0, 0]);
+});
+
 Deno.test("Egress does not flood a peer that asks for keyframes all the time", () => {
   using peer = new TestPeer();
   peer.feed(100, { isKeyframe: true });

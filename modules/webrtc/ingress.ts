@@ -112,6 +112,7 @@ export class Ingress implements PeerMedia {
   }
 
   onDrained(): void {}
+  onPathChanged(): void {}
   setPaused(): void {}
 
   /** Looks after what has to be asked for and reported. */

@@ -22,6 +22,8 @@ export interface PeerMedia extends Disposable {
   onRtcp(packet: Uint8Array, nowMs: number): void;
   /** Nothing is in flight any more. */
   onDrained(): void;
+  /** It is reached over another path. */
+  onPathChanged(): void;
   /** The peer is silent: nothing is to be sent, or again. */
   setPaused(isPaused: boolean): void;
   /** Figures for people. */
@@ -51,6 +53,9 @@ export class BothWays implements PeerMedia {
   }
   onDrained(): void {
     this.#out?.onDrained();
+  }
+  onPathChanged(): void {
+    this.#out?.onPathChanged();
   }
   setPaused(isPaused: boolean): void {
     this.#out?.setPaused(isPaused);

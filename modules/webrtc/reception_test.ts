@@ -44,3 +44,46 @@ Deno.test("Reception measures the round trip and sees that a link is full", () =
   reception.take(block({ lastReport: ntp(WALL_MS - 60_000), delay: 0 }), 0, WALL_MS);
   assert.equal(reception.rttMs, 0, "a minute is no round trip");
 });
+
+Deno.test("Reception believes a loss no longer than its window, also where few packets are sent", () => {
+  for (const [perSecond, loss] of [[18, 0], [2, undefined]] as const) {
+    const reception = new Reception();
+    for (let s = 0; s <= 10; s++) reception.take(block({ highestSequence: s * 40, lost: s * 16 }), s * 1000, WALL_MS);
+    assert.equal(reception.isCongested, true);
+    for (let s = 1; s <= 10; s++) {
+      reception.take(block({ highestSequence: 400 + s * perSecond, lost: 160 }), (10 + s) * 1000, WALL_MS);
+    }
+    assert.equal(reception.loss, loss);
+    assert.equal(reception.isCongested, false);
+  }
+});
+
+Deno.test("Reception takes a way that stays longer for an empty one, after a minute or when the path is another", () => {
+  const reception = new Reception();
+  let nowMs = 0;
+  const reports = (rttMs: number, seconds: number) => {
+    for (let s = 0; s < seconds; s++) {
+      reception.take(block({ lastReport: ntp(WALL_MS - rttMs) }), nowMs += 1000, WALL_MS);
+    }
+  };
+  reports(3, 10);
+  reports(180, 15);
+  assert.equal(reception.isCongested, true);
+  reports(180, 60);
+  assert.equal(reception.isCongested, false);
+  reports(400, 1);
+  assert.equal(reception.isCongested, true);
+  reception.forget();
+  assert.deepEqual([reception.rttMs, reception.isCongested], [undefined, false]);
+  reports(400, 1);
+  assert.equal(reception.isCongested, false);
+});
+
+Deno.test("Reception is not deceived by a clock that was set back", () => {
+  const reception = new Reception();
+  for (const rttMs of [160, 160 - 2000, 170]) {
+    reception.take(block({ lastReport: ntp(WALL_MS - rttMs) }), 0, WALL_MS);
+  }
+  assert.ok(Math.abs(reception.rttMs! - 170) < 1);
+  assert.equal(reception.isCongested, false);
+});

@@ -150,6 +150,7 @@ export class PeerSession implements IceHandlers, MediaLink {
     const isFirst = this.#path === undefined;
     this.#path = path;
     if (isFirst) this.#dtls?.retry();
+    else this.#options.media.onPathChanged();
   }
 
   onData(bytes: Uint8Array, path: IcePath): void {

@@ -85,6 +85,10 @@ export class LateMedia implements PeerMedia {
     this.#media?.onDrained();
   }
 
+  onPathChanged(): void {
+    this.#media?.onPathChanged();
+  }
+
   setPaused(isPaused: boolean): void {
     this.#isPaused = isPaused;
     this.#media?.setPaused(isPaused);

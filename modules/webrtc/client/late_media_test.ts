@@ -22,6 +22,9 @@ class Recorder implements PeerMedia {
   onDrained(): void {
     this.seen.push("drained");
   }
+  onPathChanged(): void {
+    this.seen.push("path");
+  }
   setPaused(isPaused: boolean): void {
     this.seen.push(`paused ${isPaused}`);
   }
