@@ -8,9 +8,10 @@ import { readIceServers } from "./options.ts";
 const MAX_QUEUED = 100;
 const MAX_CANDIDATE_CHARS = 512;
 
-/** What a socket has of WebRTC: its session, or the candidates that came before it. */
+/** What a socket has of WebRTC. */
 interface Talk {
   session: Answered | undefined;
+  /** The newest offer's candidates that came before its session. */
   queue: string[];
   /** Counts offers, so that a late answer to an earlier one is not taken for that to the newest. */
   offers: number;
@@ -27,6 +28,8 @@ export function serveSockets(ctx: PluginContext, answering: () => Promise<Answer
   const answer = async (socket: ApiSocket, sdp: string, reply: (answer: string) => void, more: Partial<Offer> = {}) => {
     const talk = talkOf(socket);
     const turn = ++talk.offers;
+    // What came before the first offer is its own; later those of the one before may still come.
+    if (turn > 1) talk.queue = [];
     talk.session?.close("another offer took its place");
     talk.session = undefined;
     const session = await (await answering()).accept({
