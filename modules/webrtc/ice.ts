@@ -214,8 +214,9 @@ export class IceSession implements IceAgent, PathOwner, Disposable {
   /** Begins again with new credentials (RFC 8445 §9); what runs goes on until the peer has found a way with them. */
   restart(): void {
     if (this.#state === "closed") return;
-    if (this.#previous) this.#hub.unregister(this.#previous.ufrag);
-    this.#previous = this.#local;
+    // Those of a restart that the peer has not followed are of no use, those of before it still are.
+    if (this.#previous) this.#hub.unregister(this.#local.ufrag);
+    else this.#previous = this.#local;
     this.#local = newCredentials();
     this.#hub.register(this.#local.ufrag, this);
     this.#checks.restart();

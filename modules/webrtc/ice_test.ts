@@ -242,6 +242,25 @@ Deno.test("IceSession.restart() goes on with the old credentials until the new o
   session.close();
 });
 
+Deno.test("IceSession.restart() leaves the peer the credentials that it uses, however often it is called", async () => {
+  using it = server();
+  const { session } = testSession(it.hub, it.udp, { isLite: true });
+  using peer = new UdpPeer();
+  const used = { ufrag: session.ufrag, pwd: session.pwd };
+  await peer.check({ session: used }, it.at);
+  session.restart();
+  const skipped = { ufrag: session.ufrag, pwd: session.pwd };
+  session.restart();
+  await peer.send(checkBytes({ session: skipped }), it.at);
+  assert.equal((await peer.check({ session: used }, it.at)).type, StunType.SUCCESS);
+  assert.equal(it.hub.counters.unknownUser, 1);
+  await peer.check({ session }, it.at);
+  await peer.send(checkBytes({ session: used }), it.at);
+  await peer.check({ session }, it.at);
+  assert.equal(it.hub.counters.unknownUser, 2);
+  session.close();
+});
+
 Deno.test("IceSession lives on when its address is taken over by another session", async () => {
   using it = server();
   const { session, owner } = testSession(it.hub, it.udp, { isLite: true });
