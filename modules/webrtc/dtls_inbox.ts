@@ -23,7 +23,7 @@ export interface HandshakeMessage {
 
 interface Piece {
   readonly offset: number;
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
 }
 
 /** A message that is being made whole. */
@@ -38,7 +38,8 @@ const HEADER_BYTES = 12;
 /** Certificates are below 2 KB, and browsers accept none above 16. */
 const MAX_MESSAGE_BYTES = 16 << 10;
 const MAX_AHEAD = 8;
-const MAX_PIECES = 8;
+/** A chain of certificates in pieces for the smallest MTU. */
+const MAX_PIECES = 32;
 
 /** The bytes of a message in one piece, as the handshake's hashes want them. */
 export function writeMessage({ type, sequence, body }: HandshakeMessage): Uint8Array {
@@ -82,8 +83,14 @@ export class MessageInbox {
   #add(sequence: number, type: number, length: number, piece: Piece): void {
     let assembly = this.#assemblies.get(sequence);
     if (assembly?.body) return;
+    const isSame = assembly?.type === type && assembly.length === length;
+    const known = isSame ? assembly?.pieces.find((one) => covers(one, piece)) : undefined;
     // Whoever contradicts is believed: the peer repeats itself, a forger's part must not stand in its way.
-    if (assembly && (assembly.type !== type || assembly.length !== length || assembly.pieces.length >= MAX_PIECES)) {
+    if (known) {
+      if (known.bytes.length === piece.bytes.length) known.bytes = piece.bytes;
+      return;
+    }
+    if (assembly && (!isSame || assembly.pieces.length >= MAX_PIECES)) {
       this.#drop(sequence);
       assembly = undefined;
     }
@@ -115,6 +122,10 @@ export class MessageInbox {
   refuse(): void {
     this.#drop(this.#next);
   }
+}
+
+function covers(one: Piece, other: Piece): boolean {
+  return one.offset <= other.offset && one.offset + one.bytes.length >= other.offset + other.bytes.length;
 }
 
 function wholeOf({ length, pieces }: Assembly): Uint8Array | undefined {

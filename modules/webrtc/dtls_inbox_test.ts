@@ -48,6 +48,18 @@ Deno.test("MessageInbox lets the peer's own message follow one that was refused 
   assert.deepEqual(inbox.next!.body, real);
 });
 
+Deno.test("MessageInbox takes a message in many pieces, of which some come again and others late", () => {
+  const inbox = new MessageInbox();
+  const body = crypto.getRandomValues(new Uint8Array(8000));
+  const pieces = Array.from({ length: 32 }, (_none, i) => piece(body, i * 250, (i + 1) * 250));
+  for (let round = 0; round < 5; round++) for (const one of pieces.slice(1)) inbox.push(one);
+  assert.equal(inbox.next, undefined);
+  inbox.push(piece(new Uint8Array(body.length), 250, 500));
+  inbox.push(pieces[1]!);
+  inbox.push(pieces[0]!);
+  assert.deepEqual(inbox.next!.body, body);
+});
+
 Deno.test("MessageInbox keeps no more than it must, whatever it is sent", () => {
   const inbox = new MessageInbox();
   const body = new Uint8Array(16 << 10);
