@@ -139,7 +139,7 @@ export function readOffer(text: string): OfferSdp {
     setup: setup === "active" || setup === "passive" ? setup : "actpass",
     candidates: readCandidates([session, ...raw.map(({ lines }) => lines)]),
     hasBundle: bundle.size > 0,
-    sections: raw.map((section, index) => toSection(section, index, { bundle, lead, ufrag })),
+    sections: raw.map((section, index) => toSection(section, index, { session, bundle, lead, ufrag })),
   };
 }
 
@@ -188,7 +188,12 @@ function isWanted(words: readonly string[], lines: Lines): boolean {
 function toSection(
   { words, lines }: RawSection,
   index: number,
-  about: { readonly bundle: ReadonlySet<string>; readonly lead: RawSection; readonly ufrag: string },
+  about: {
+    readonly session: Lines;
+    readonly bundle: ReadonlySet<string>;
+    readonly lead: RawSection;
+    readonly ufrag: string;
+  },
 ): OfferSection {
   const [media = "", , protocol = "", ...formats] = words;
   const kind: Kind = media === "video" || media === "audio" ? media : "application";
@@ -204,7 +209,7 @@ function toSection(
     protocol,
     formats,
     isRefused: !isWanted(words, lines),
-    direction: directionOf(lines),
+    direction: directionOf(lines) ?? directionOf(about.session) ?? "sendrecv",
     codecs: kind === "application" || !/RTP/i.test(protocol) ? [] : readCodecs(formats, lines),
     sources: readSources(lines),
     hasReducedRtcp: lines.has("rtcp-rsize"),
@@ -229,9 +234,10 @@ function captureTimeIdOf(lines: Lines): number | undefined {
   return undefined;
 }
 
-function directionOf(lines: Lines): LineDirection {
-  for (const direction of ["sendonly", "recvonly", "inactive"] as const) if (lines.has(direction)) return direction;
-  return "sendrecv";
+const DIRECTIONS = ["sendonly", "recvonly", "inactive", "sendrecv"] as const;
+
+function directionOf(lines: Lines): LineDirection | undefined {
+  return DIRECTIONS.find((direction) => lines.has(direction));
 }
 
 const HIDDEN = new Set(["RTX", "RED", "ULPFEC", "FLEXFEC", "FLEXFEC-03", "CN", "TELEPHONE-EVENT"]);

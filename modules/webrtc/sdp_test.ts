@@ -57,6 +57,16 @@ Deno.test("readOffer takes what belongs to all lines from the head, and lines th
   assert.equal(offer.fingerprints[0]!.value, FINGERPRINT);
 });
 
+Deno.test("readOffer takes the direction of the head for lines that have none", () => {
+  const line = (direction?: string) =>
+    mediaLine("video", "0", direction ?? "none", VIDEO_LINES).filter((text) => text !== "a=none");
+  const directionsOf = (...head: readonly string[]) =>
+    readOffer(text(...SESSION, ...head, ...line(), ...line("sendrecv"), ...line("sendonly"))).sections
+      .map(({ direction }) => direction);
+  assert.deepEqual(directionsOf("a=recvonly"), ["recvonly", "sendrecv", "sendonly"]);
+  assert.deepEqual(directionsOf(), ["sendrecv", "sendrecv", "sendonly"]);
+});
+
 Deno.test("readOffer reads payload types that need no map, and feedback for all", () => {
   const offer = readOffer(
     text(...SESSION, ...mediaLine("audio", "0", "recvonly", ["a=rtcp-fb:* nack"]))
