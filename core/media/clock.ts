@@ -1,8 +1,6 @@
 /** A discontinuity is a step that the arrival times do not explain, by more than this. */
 const JUMP_FORWARD_MS = 5000;
 const JUMP_BACK_MS = 2000;
-/** The same where nothing goes back to be in order. */
-const JUMP_BACK_IN_ORDER_MS = 100;
 /** How far from its arrival a frame may have been taken. */
 const ARRIVAL_TOLERANCE_MS = 1000;
 /** How much of a lip-sync correction is applied per elapsed time: fast enough to help, too slow to be heard. */
@@ -47,18 +45,14 @@ export class TrackClock {
   }
   #isRestarted = false;
 
-  /**
-   * Places a presentation time (source ticks, wrapped at 32 bits or not) that arrived at `arrivalMs`; `isInOrder`: it is
-   * sound, or a picture of a stream without pictures out of order.
-   */
-  place(pts: number, arrivalMs: number, isInOrder = false): number {
+  /** Places a presentation time (source ticks, wrapped at 32 bits or not) that arrived at `arrivalMs`. */
+  place(pts: number, arrivalMs: number): number {
     const arrivalTicks = Math.round(arrivalMs * this.#rate / 1000);
     if (this.#offset === undefined) return this.#begin(pts, arrivalTicks, arrivalMs);
     const step = fold(pts - this.#lastSource);
     const stepMs = step * 1000 / this.#rate;
     const elapsedMs = arrivalMs - this.#lastArrivalMs;
-    const mostBackMs = isInOrder ? JUMP_BACK_IN_ORDER_MS : JUMP_BACK_MS;
-    if (this.#isRestarted || stepMs - elapsedMs > JUMP_FORWARD_MS || stepMs < -mostBackMs) {
+    if (this.#isRestarted || stepMs - elapsedMs > JUMP_FORWARD_MS || stepMs < -JUMP_BACK_MS) {
       // What was reported of a timeline that has been left says nothing about the next one.
       if (!this.#isRestarted) this.#report = undefined;
       // At least one tick on; with what passed meanwhile, so that a gap stays as long as it was.

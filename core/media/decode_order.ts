@@ -16,11 +16,6 @@ export class DecodeOrder {
     this.#interval = interval;
   }
 
-  /** It is known that each picture is shown when it is decoded. */
-  get isPlain(): boolean {
-    return this.#isKnown && this.#depth === 0;
-  }
-
   /** What comes next follows none of the pictures before it, though its decode time does. */
   restart(): void {
     this.#ahead.length = 0;

@@ -95,7 +95,7 @@ export class Track {
       if (!input.isKeyframe && arrivalMs < this.#keyframeByMs) return input.payload.discard?.();
       this.#keyframeByMs = 0;
     }
-    const pts = this.#clock.place(input.pts, arrivalMs, this.#order.isPlain);
+    const pts = this.#clock.place(input.pts, arrivalMs);
     let timestamp = input.dts === undefined
       ? this.kind === "video" ? this.#order.next(pts) : pts
       : pts - (input.pts - input.dts);
