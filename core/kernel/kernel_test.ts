@@ -227,6 +227,13 @@ Deno.test("Kernel holds back what somebody who is not trusted writes into the co
   assert.equal(kernel.access.settings.open, false);
   assert.deepEqual(kernel.streams.names(core.systemPrincipal), ["good"]);
   assert.equal(await kernelService!.config.text(), text);
+  // Whoever merges something else has not read what is held.
+  assert.deepEqual(await kernelService!.config.merge("streams: {more: 'fake:2'}", core.systemPrincipal), []);
+  assert.equal(kernel.access.settings.open, false);
+  assert.deepEqual(kernel.streams.names(core.systemPrincipal).sort(), ["good", "more"]);
+  assert.deepEqual(await kernelService!.config.merge("streams: {bad: 'exec:sh'}", core.systemPrincipal), []);
+  assert.deepEqual(kernel.streams.names(core.systemPrincipal).sort(), ["bad", "good", "more"]);
+  assert.equal(kernel.access.settings.open, false);
   assert.deepEqual(await kernelService!.config.replace(text, core.systemPrincipal), []);
   assert.equal(kernel.access.settings.open, true);
   assert.deepEqual(kernel.streams.names(core.systemPrincipal).sort(), ["bad", "good"]);

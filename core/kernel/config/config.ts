@@ -4,8 +4,8 @@ import type { core } from "zod/mini";
 import { files, isNotFound, process } from "../../runtime/mod.ts";
 import { messageOf, StreamError } from "../../util/errors.ts";
 import { Secrets } from "../secrets.ts";
-import { checkText, mergeIntoText, removeFromText, setInText } from "./edit.ts";
-import { type Held, holdBack, type Holds, withHeld } from "./held.ts";
+import { checkText, isInPatch, mergeIntoText, removeFromText, setInText } from "./edit.ts";
+import { type Held, holdBack, type Holds, type Judge, judgeBoth, withHeld } from "./held.ts";
 import { type Layer, parseLayer } from "./layer.ts";
 import { type Origin, readOrigins } from "./origin.ts";
 import { type ConfigPlace, type ConfigProblem, describeProblem, nearest } from "./problem.ts";
@@ -52,7 +52,7 @@ export class Config {
   #readProblems: readonly ConfigProblem[] = [];
   #held: readonly Held[] = [];
   // Of a save with an error: what it is to hold back is known when somebody mends the error.
-  #waiting: Holds | undefined;
+  #waiting: Judge | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   private constructor(origins: readonly Origin[], env: Environment, secrets: Secrets) {
@@ -186,8 +186,9 @@ export class Config {
    * Merges YAML or JSON into the config file, with its comments kept. Rejects with a `SyntaxError` when the text is no
    * YAML, with `NOT_FOUND` when there is no file yet. `holds`: see {@linkcode Config.replace}.
    */
-  merge(text: string, holds?: Holds): Promise<readonly string[]> {
-    return this.#write(async () => mergeIntoText(await this.text(), text), holds);
+  async merge(text: string, holds?: Holds): Promise<readonly string[]> {
+    const isSubmitted = isInPatch(text);
+    return await this.#write(async () => mergeIntoText(await this.text(), text), holds && { holds, isSubmitted });
   }
 
   /**
@@ -199,7 +200,7 @@ export class Config {
     return this.#write(() => {
       checkText(text);
       return Promise.resolve(text);
-    }, holds);
+    }, holds && { holds, isSubmitted: () => true });
   }
 
   /** Reads everything again, tells the listeners, and answers the names of the sections that changed. */
@@ -238,14 +239,15 @@ export class Config {
   // The file is read again for every change: what somebody else wrote meanwhile is kept.
   async #write(
     edit: (file: { readonly path: string }) => Promise<string>,
-    holds?: Holds,
+    judge?: Judge,
   ): Promise<readonly string[]> {
     const file = this.#requireFile();
     return await this.#enqueue(async () => {
       const text = await edit(file);
       if (text !== await readConfigFile(file.path)) await writeConfigFile(file.path, text);
-      await this.#readAndTell(holds);
-      return holds ? this.#held.map(({ path }) => path.join(".")) : [];
+      await this.#readAndTell(judge);
+      const own = this.#held.filter(({ path }) => judge?.isSubmitted(path));
+      return own.map(({ path }) => path.join("."));
     });
   }
 
@@ -259,15 +261,15 @@ export class Config {
     return this.#readProblems.map(describeProblem).join("\n");
   }
 
-  async #readAndTell(holds?: Holds): Promise<readonly string[]> {
+  async #readAndTell(by?: Judge): Promise<readonly string[]> {
     const wrongBefore = this.#wrong;
-    const changed = await this.#read(holds);
+    const changed = await this.#read(by);
     if (changed.length === 0 && this.#wrong === wrongBefore) return changed;
     for (const listener of [...this.#listeners]) listener(changed);
     return changed;
   }
 
-  async #read(holds?: Holds): Promise<readonly string[]> {
+  async #read(by?: Judge): Promise<readonly string[]> {
     const problems: ConfigProblem[] = [];
     const variables = new Variables(
       this.#env,
@@ -275,7 +277,7 @@ export class Config {
       (message) => problems.push(warning(message)),
     );
     const layers: OriginLayer[] = [];
-    const judge = holds ?? this.#waiting;
+    const judge = judgeBoth(by, this.#waiting);
     this.#waiting = undefined;
     for (const origin of this.#origins) {
       const before = this.#layers.find((layer) => layer.origin === origin);
@@ -317,7 +319,7 @@ export class Config {
   #apply(
     layers: readonly OriginLayer[],
     problems: readonly ConfigProblem[],
-    holds?: Holds,
+    judge?: Judge,
   ): readonly string[] {
     const before = this.#sections;
     const sections = new Map<string, unknown>();
@@ -333,7 +335,7 @@ export class Config {
       if (before.has(name)) sections.set(name, before.get(name));
       else broken.add(name);
     }
-    if (holds) this.#held = holdBack(before, sections, this.#held, holds);
+    if (judge) this.#held = holdBack(before, sections, this.#held, judge);
     const applied = withHeld(sections, this.#held);
     this.#held = applied.held;
     this.#layers = layers;

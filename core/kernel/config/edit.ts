@@ -50,6 +50,16 @@ export function mergeIntoText(text: string, patch: string): string {
   return merged;
 }
 
+/** Tells whether a text that is merged into the config names a key (`section.key`), or the section as a whole. */
+export function isInPatch(patch: string): (path: readonly string[]) => boolean {
+  const tree = mapOf(dataOf(patch));
+  return ([section = "", key]) => {
+    if (!Object.hasOwn(tree, section)) return false;
+    const value = tree[section];
+    return key === undefined || !isConfigMap(value) || Object.hasOwn(value, key);
+  };
+}
+
 /**
  * The data of a text, with stand-ins where it has variables. Throws a `SyntaxError` with line and column unless it is a
  * map in YAML, or empty.

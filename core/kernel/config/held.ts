@@ -3,6 +3,23 @@ import { isConfigMap, isSameTree, valueAt, withValueAt } from "./tree.ts";
 /** Whether a changed key may be stored but not applied: it came from somebody who may not decide it. */
 export type Holds = (path: readonly string[], value: unknown) => boolean;
 
+/** Who changes the config: what of it is held back, and what he has written himself. */
+export interface Judge {
+  readonly holds: Holds;
+  /** What was held before stays so, whoever changes something else of the file. */
+  isSubmitted(path: readonly string[]): boolean;
+}
+
+/** The judge of a change to a file in which a change of somebody else still waits to be read. */
+export function judgeBoth(judge: Judge | undefined, waiting: Judge | undefined): Judge | undefined {
+  if (!judge || !waiting) return judge ?? waiting;
+  const { holds, isSubmitted } = judge;
+  return {
+    holds: (path, value) => holds(path, value) || (!isSubmitted(path) && waiting.holds(path, value)),
+    isSubmitted,
+  };
+}
+
 /** A value that is stored in the file but not applied. */
 export interface Held {
   readonly path: readonly string[];
@@ -13,9 +30,11 @@ export interface Held {
 
 type Sections = ReadonlyMap<string, unknown>;
 
-/** Asks `holds` for every key that changed (`section.key`, or the section that is no map now) and answers what is held. */
-export function holdBack(before: Sections, after: Sections, held: readonly Held[], holds: Holds): Held[] {
-  const kept = held.filter(({ path, stored }) => isSameTree(valueIn(after, path), stored) && holds(path, stored));
+/** Asks the judge for every key that changed (`section.key`, or the section that is no map now) and answers what is held. */
+export function holdBack(before: Sections, after: Sections, held: readonly Held[], judge: Judge): Held[] {
+  const { holds } = judge;
+  const isReleased = ({ path, stored }: Held) => judge.isSubmitted(path) && !holds(path, stored);
+  const kept = held.filter((one) => isSameTree(valueIn(after, one.path), one.stored) && !isReleased(one));
   const found: Held[] = [];
   for (const path of changedPaths(before, after)) {
     if (kept.some((other) => other.path.join("\n") === path.join("\n"))) continue;
