@@ -247,6 +247,26 @@ Deno.test("Fmp4Timeline steps over a long gap at once where there is sound", () 
   assert.deepEqual(new Set(behind), new Set([0]));
 });
 
+Deno.test("Fmp4Timeline has sound that paused alone catch up, so that no picture is lost, unless it was long", () => {
+  for (const [pauseMs, longestMs] of [[3000, 35], [12_000, 12_000]] as const) {
+    const video = new Track(0, codec("VP8"));
+    const sound = new Track(1, codec("OPUS", { clockRate: 48000, channels: 2 }));
+    const timeline = new Fmp4Timeline();
+    const write = (track: Track, ms: number, isKeyframe: boolean, unit: Uint8Array) => {
+      const pts = ms * track.codec.clockRate / 1000;
+      track.append({ payload: new Units([unit]), pts, isKeyframe, arrivalMs: 1000 + ms });
+      return samplesOf(track, [timeline.bytes(fmp4RenditionOf(track).rendition, track.log.newest!)])[0]!.dts;
+    };
+    const times: number[] = [];
+    for (let ms = 0; ms < pauseMs + 4000; ms += 20) {
+      if (ms % 40 === 0) write(video, ms, ms === 0, Uint8Array.of(1));
+      if (ms < 2000 || ms >= 2000 + pauseMs) times.push(write(sound, ms, true, Uint8Array.of(0xfc, 1)) / 48);
+    }
+    const longest = Math.max(...times.slice(1).map((time, i) => time - times[i]!));
+    assert.ok(Math.abs(longest - longestMs) < 21, `a step of ${longest} ms after ${pauseMs} ms`);
+  }
+});
+
 Deno.test("Fmp4Timeline steps over a long gap at the next keyframe where there are pictures alone", () => {
   const behind = behindAfterOutage([new Track(0, codec("VP8"))], 21_000);
   assert.ok(behind.slice(50, 100).every((ms) => ms > 1000));

@@ -10,8 +10,11 @@ const LONGEST_STEP = 1.75;
 
 /** Who has fallen behind by more than this takes the gap: sound at once, pictures at the next keyframe. */
 const MOST_BEHIND_SECONDS = 1.5;
+/** Sound whose picture has no gap catches up from as far, as a step of it costs pictures up to the next keyframe. */
+const MOST_BEHIND_ALONE_SECONDS = 10;
 
 interface Place {
+  readonly isVideo: boolean;
   /** Of what follows; a track may be replaced by one with another. */
   rate: number;
   decodeTime: number;
@@ -59,8 +62,7 @@ export class Fmp4Timeline {
       if (place.rate !== rate) convert(place, rate);
       const limit = place.decodeTime + Math.floor(LONGEST_STEP * place.duration);
       if (decodeTime > limit && place.gaps === this.#gaps) {
-        const canStep = track.kind !== "video" || frame.isKeyframe;
-        if (canStep && decodeTime - limit > MOST_BEHIND_SECONDS * rate) this.#gaps++;
+        if (this.#steps(decodeTime / rate, (decodeTime - limit) / rate, place, frame)) this.#gaps++;
         else decodeTime = limit;
       }
       decodeTime = Math.max(decodeTime, place.decodeTime + 1);
@@ -68,7 +70,7 @@ export class Fmp4Timeline {
       place.duration = duration;
       place.gaps = this.#gaps;
     } else {
-      this.#places.set(track.id, { rate, decodeTime, duration, gaps: this.#gaps });
+      this.#places.set(track.id, { isVideo: track.kind === "video", rate, decodeTime, duration, gaps: this.#gaps });
     }
     const own: Edit = {
       timeDelta: decodeTime - frame.timestamp,
@@ -79,6 +81,14 @@ export class Fmp4Timeline {
       sequenceDelta: ++this.#count - chunk.number,
     };
     return this.#isCopiedAtOnce ? rendition.patchShared(chunk, frame, own) : rendition.patch(chunk, frame, own);
+  }
+
+  #steps(seconds: number, behindSeconds: number, { isVideo }: Place, frame: Frame): boolean {
+    if (behindSeconds <= MOST_BEHIND_SECONDS) return false;
+    if (isVideo) return frame.isKeyframe;
+    const hasGap = ({ decodeTime, rate }: Place) => seconds - decodeTime / rate > MOST_BEHIND_SECONDS;
+    const goesOn = [...this.#places.values()].some((other) => other.isVideo && !hasGap(other));
+    return !goesOn || behindSeconds > MOST_BEHIND_ALONE_SECONDS;
   }
 }
 
