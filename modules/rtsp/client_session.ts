@@ -18,6 +18,12 @@ import { UdpPair, UdpSender } from "./udp.ts";
 /** Datagrams towards a camera (its speaker) that may be in flight. */
 const MAX_IN_FLIGHT = 64;
 
+/**
+ * Over TCP, where nothing is lost, media may be away for so many times as long as everything: there are cameras that send
+ * a picture now and then.
+ */
+const MEDIA_TIMEOUTS = 6;
+
 /** One media line of a camera that is set up: who takes its packets, and the way back. */
 export interface MediaLink {
   /** Position of the line in the SDP: which channels are asked for. */
@@ -53,6 +59,7 @@ export class ClientSession implements ClientSink {
   readonly #byChannel: (MediaLink | undefined)[] = [];
   #routes: Route[] = [];
   #deadline: Deadline | undefined;
+  #mediaDeadline: Deadline | undefined;
   #keepAlive: ReturnType<typeof setInterval> | undefined;
   #keepAliveMethod = "OPTIONS";
   #mayUseParameters = true;
@@ -166,7 +173,7 @@ export class ClientSession implements ClientSink {
   }
 
   #onRtp(link: MediaLink, packet: Uint8Array, nowMs: number): void {
-    if (link.isReceiving) this.#deadline?.extend(nowMs);
+    if (link.isReceiving) this.#mediaDeadline?.extend(nowMs);
     if (!this.hasMedia) {
       this.hasMedia = true;
       this.onMedia();
@@ -187,15 +194,22 @@ export class ClientSession implements ClientSink {
     const isUdp = this.#routes.some(({ channel }) => channel < 0);
     const limitMs = this.#options.timeoutMs + (isUdp || !this.#isReceiving ? keepAliveMs : 0);
     if (this.#routes.length > 0) {
-      this.#deadline = new Deadline(limitMs, () => {
-        const hint = isUdp && !this.hasMedia ? " over UDP, a firewall may be in the way: try #transport=tcp" : "";
-        const text = `rtsp: ${this.#client.name} sent nothing for ${limitMs / 1000} s${hint}`;
-        this.#end.resolve(new StreamError("TIMEOUT", text));
-      });
+      this.#deadline = this.#limit(limitMs, "nothing");
+      const mediaMs = isUdp ? limitMs : MEDIA_TIMEOUTS * this.#options.timeoutMs;
+      if (this.#isReceiving) this.#mediaDeadline = this.#limit(mediaMs, "no media");
     }
     if (this.#routes.length > 0) this.#client.play((error) => error ? this.#end.resolve(error) : this.#onAccepted());
     this.#keepAlive = setInterval(() => this.#sendKeepAlive(), keepAliveMs);
     this.#stopReports = reportRegularly((nowMs) => this.#report(nowMs));
+  }
+
+  #limit(limitMs: number, what: string): Deadline {
+    return new Deadline(limitMs, () => {
+      const isBlocked = !this.hasMedia && this.#routes.some(({ channel }) => channel < 0);
+      const hint = isBlocked ? " over UDP, a firewall may be in the way: try #transport=tcp" : "";
+      const text = `rtsp: ${this.#client.name} sent ${what} for ${limitMs / 1000} s${hint}`;
+      this.#end.resolve(new StreamError("TIMEOUT", text));
+    });
   }
 
   #text(error: Error): string {
@@ -241,9 +255,8 @@ export class ClientSession implements ClientSink {
     }
   }
 
-  // Answers and reports go on while media does not.
   onRead(nowMs: number): void {
-    if (!this.#isReceiving) this.#deadline?.extend(nowMs);
+    this.#deadline?.extend(nowMs);
   }
 
   onPacket(channel: number, packet: Uint8Array, nowMs: number): void {
@@ -258,6 +271,7 @@ export class ClientSession implements ClientSink {
     this.#isClosed = true;
     this.#stopReports();
     this.#deadline?.[Symbol.dispose]();
+    this.#mediaDeadline?.[Symbol.dispose]();
     clearInterval(this.#keepAlive);
     if (this.#client.connection?.sink === this) this.#client.connection.sink = undefined;
     this.#reset();

@@ -55,17 +55,17 @@ Deno.test("ClientSession ends when no media comes, whatever else the camera send
     answer(request, "200 OK", [`Transport: ${request.header("Transport")}`, "Session: 42;timeout=6"]);
   await using camera = new FakeCamera(except(obedient(both), "SETUP", setup));
   await using udp = new Running(await open(camera.source("#transport=udp#timeout=0.1")));
-  const hint = /sent nothing for \d\.1 s over UDP, a firewall may be in the way: try #transport=tcp$/;
+  const hint = /sent no media for \d\.1 s over UDP, a firewall may be in the way: try #transport=tcp$/;
   assert.match((await udp.ended)!.message, hint);
   assert.ok(camera.methods().includes("OPTIONS"));
 
   await using other = new FakeCamera(obedient(both));
-  await using tcp = new Running(await open(other.source("#timeout=0.5")));
+  await using tcp = new Running(await open(other.source("#timeout=0.2")));
   await other.until(() => other.methods().includes("PLAY"));
   await other.send(rtpFrame(0, { sequence: 1, timestamp: 0, payload: vp8Payload() }));
   const report = Uint8Array.of(0x24, 1, 0, 8, 0x80, 201, 0, 1, 0, 0, 0, 9);
   const reporting = setInterval(() => other.send(report).catch(() => {}), 50);
-  assert.equal((await tcp.ended)!.message, 'rtsp: camera "yard" sent nothing for 0.5 s');
+  assert.equal((await tcp.ended)!.message, 'rtsp: camera "yard" sent no media for 1.2 s');
   clearInterval(reporting);
 });
 
@@ -144,11 +144,11 @@ Deno.test("Quirk(thingino): 454 to GET_PARAMETER is no end, and OPTIONS is asked
 });
 
 Deno.test("ClientSession ends at 454 only when it receives no media", async () => {
-  const forgetful = keeping(6, (request) => answer(request, "454 Session Not Found"));
+  const forgetful = keeping(1, (request) => answer(request, "454 Session Not Found"));
   await using camera = new FakeCamera(forgetful);
-  await using running = new Running(await open(camera.source("#timeout=3")));
+  await using running = new Running(await open(camera.source("#timeout=0.7")));
   await camera.until(() => camera.methods().includes("OPTIONS"));
-  assert.match((await running.ended)!.message, /sent nothing for 3 s/);
+  assert.match((await running.ended)!.message, /sent no media for 4.2 s/);
 
   const speaker = sdp(...SPEAKER_LINES);
   await using other = new FakeCamera(except(forgetful, "DESCRIBE", obedient(speaker)));
