@@ -15,16 +15,23 @@ export function isOwnCall(headers: Peer["headers"]): boolean {
   return headers?.get(HEADER) === ownCallHeaders[HEADER];
 }
 
-const ports = new Set<number>();
+// How many have that port: a port is free for another address at the same time.
+const ports = new Map<number, number>();
+
+function count(port: number, by: number): void {
+  const sum = (ports.get(port) ?? 0) + by;
+  if (sum > 0) ports.set(port, sum);
+  else ports.delete(port);
+}
 
 /** Remembers a connection that this program made, until it is closed. */
 export function asOwnCall<T extends StreamConn>(conn: T): T {
   const { port } = conn.localAddress;
-  ports.add(port);
+  count(port, 1);
   const close = conn.close.bind(conn);
   let isOpen = true;
   conn.close = () => {
-    if (isOpen) ports.delete(port);
+    if (isOpen) count(port, -1);
     isOpen = false;
     close();
   };

@@ -44,8 +44,9 @@ class TcpLibc {
   find(local: SocketAddress, remote: SocketAddress): Found | undefined {
     const { fcntl, getpeername, getsockname } = this.symbols;
     const isFound = (fd: number) => this.#found[fd] === 1;
-    for (const descriptor of socketDescriptors((fd) => isFound(fd) || this.#hasName(fd, getpeername))) {
-      if (isFound(descriptor) || !isSockaddr(this.#scratch, remote)) continue;
+    for (const descriptor of socketDescriptors((fd) => isFound(fd) || this.#hasName(fd, getsockname))) {
+      if (isFound(descriptor)) continue;
+      if (!this.#hasName(descriptor, getpeername) || !isSockaddr(this.#scratch, remote)) continue;
       if (!this.#hasName(descriptor, getsockname) || !isSockaddr(this.#scratch, local)) continue;
       const own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
       if (own < 0) return undefined;

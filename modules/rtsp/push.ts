@@ -92,10 +92,10 @@ class Push implements Consumer {
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      const isInFrame = viewer.streamOutlet?.isWriting === true;
+      const outlet = viewer.streamOutlet;
       viewer.leave();
       // What is sent in the midst of a frame is taken for a part of it.
-      if (isInFrame) client.close();
+      if (outlet?.isWriting) client.close();
       else await client.teardown();
     }
   }
