@@ -50,16 +50,12 @@ export class ReorderBuffer {
     // Another sender, or one that has begun to count anew.
     const isOther = this.#next < 0 || ssrc !== this.#ssrc;
     if (isOther || distance >= SLOTS || distance <= -SLOTS * 4) {
-      if (!isOther && distance < 0 && !this.#followsStray(sequence)) {
-        this.#stray = packet;
-        this.#strayMs = arrivalMs;
-        return;
-      }
+      if (!isOther && (distance < 0 || this.#isNearStray(sequence))) return this.#onStray(packet, arrivalMs);
       this.drain();
-      if (isOther || (distance > 0 && distance < MAX_DROPOUT)) this.#stray = undefined;
-      this.#deliverStray();
       const gap = sequenceDistance(this.#next, sequence);
-      if (this.#next >= 0 && ssrc === this.#ssrc && gap > 0 && gap < MAX_DROPOUT) this.lost += gap;
+      if (!isOther && gap > 0 && gap < MAX_DROPOUT) this.lost += gap;
+      // The old count has not gone on: what seemed late was of another one.
+      else if (!isOther && this.#stray) this.#deliver(this.#stray, this.#strayMs);
       this.#ssrc = ssrc;
       this.#next = sequence;
       distance = 0;
@@ -90,16 +86,27 @@ export class ReorderBuffer {
     this.flush(arrivalMs);
   }
 
-  // RFC 3550 §A.1: two packets that follow one another are a new count.
-  #followsStray(sequence: number): boolean {
-    return this.#stray !== undefined && sequenceDistance(rtpSequence(this.#stray), sequence) === 1;
+  #isNearStray(sequence: number): boolean {
+    if (!this.#stray) return false;
+    const distance = sequenceDistance(rtpSequence(this.#stray), sequence);
+    return distance !== 0 && Math.abs(distance) < SLOTS;
   }
 
-  #deliverStray(): void {
+  // RFC 3550 §A.1: two packets that are near one another are a new count.
+  #onStray(packet: Uint8Array, arrivalMs: number): void {
     const stray = this.#stray;
-    if (!stray) return;
-    this.#next = (rtpSequence(stray) + 1) & 0xffff;
-    this.#deliver(stray, this.#strayMs);
+    const sequence = rtpSequence(packet);
+    if (!stray || !this.#isNearStray(sequence)) {
+      this.#stray = packet;
+      this.#strayMs = arrivalMs;
+      return;
+    }
+    this.drain();
+    this.#stray = undefined;
+    const first = rtpSequence(stray);
+    this.#next = sequenceDistance(first, sequence) > 0 ? first : sequence;
+    this.push(stray, this.#strayMs);
+    this.push(packet, arrivalMs);
   }
 
   /** Gives up what packets have waited for too long. */

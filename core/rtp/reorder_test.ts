@@ -63,7 +63,7 @@ Deno.test("ReorderBuffer begins anew with another sender, and with a new count",
   assert.equal(buffer.lost, 1);
 });
 
-Deno.test("ReorderBuffer drops packets from far behind, unless two follow one another", () => {
+Deno.test("ReorderBuffer drops packets from far behind, unless two are near one another", () => {
   const { buffer, out } = collect();
   for (const sequence of [5000, 5001, 3000, 5003, 2000, 2500, 5002]) buffer.push(packet(sequence), 0);
   assert.deepEqual(out, [5000, 5001, 5002, 5003]);
@@ -73,6 +73,11 @@ Deno.test("ReorderBuffer drops packets from far behind, unless two follow one an
   for (const sequence of [100, 101, 102]) buffer.push(packet(sequence), 0);
   assert.deepEqual(out.slice(4), [5304, 100, 101, 102]);
   assert.equal(buffer.lost, 300);
+  for (const sequence of [60002, 60001, 60004, 60003, 60006]) buffer.push(packet(sequence), 0);
+  assert.deepEqual(out.slice(8), [60001, 60002, 60003, 60004]);
+  for (const sequence of [50000, 50002, 50004]) buffer.push(packet(sequence), 0);
+  buffer.drain();
+  assert.deepEqual(out.slice(12), [60006, 50000, 50002, 50004]);
 });
 
 Deno.test("ReorderBuffer restores any order within its size, and never hands on one twice or out of order", () => {
