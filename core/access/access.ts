@@ -143,7 +143,7 @@ export class Access {
     const verdict = this.#judge(request);
     if (verdict.denial) return verdict;
     const again = () => {
-      const { principal, denial } = this.#judge(request);
+      const { principal, denial } = this.#judge(request, true);
       return denial ? undefined : principal;
     };
     return { ...verdict, principal: this.#entered(verdict.principal, again) };
@@ -158,7 +158,8 @@ export class Access {
     return !(principal instanceof Entered) || principal.isLetIn;
   }
 
-  #judge(request: AccessRequest): Verdict {
+  // `isKnown`: the login was shown before, so that it is no try of somebody who guesses.
+  #judge(request: AccessRequest, isKnown = false): Verdict {
     const { headers } = request;
     const place = this.#place(request.peer, headers, request.host);
     const authorization = headers.get("authorization");
@@ -177,7 +178,7 @@ export class Access {
     }
     const found = this.#isToken(cookieOf(headers.get("cookie")))
       ? { principal: adminPrincipal("admin", true) }
-      : this.#byLogin(parseBasic(authorization), place) ?? this.#byAddress(request, place);
+      : this.#byLogin(parseBasic(authorization), place, isKnown) ?? this.#byAddress(request, place);
     return { ...this.#judgeOrigin(request, found), showedToken: false };
   }
 
@@ -186,9 +187,9 @@ export class Access {
   }
 
   // Undefined: no login was shown, or there is none to show.
-  #byLogin(login: Login | undefined, place: Place): Omit<Verdict, "showedToken"> | undefined {
+  #byLogin(login: Login | undefined, place: Place, isKnown: boolean): Omit<Verdict, "showedToken"> | undefined {
     if (!login || !this.hasUsers) return undefined;
-    const waitMs = this.#limiter.waitMs(place.address, login.username);
+    const waitMs = isKnown ? 0 : this.#limiter.waitMs(place.address, login.username);
     if (waitMs > 0) {
       const retryAfterSeconds = Math.ceil(waitMs / 1000);
       const message = `Too many wrong logins from ${place.address}, wait ${retryAfterSeconds} s`;
@@ -196,11 +197,11 @@ export class Access {
     }
     const principal = this.#userOf(login);
     if (principal) {
-      this.#limiter.succeed(place.address, login.username);
+      if (!isKnown) this.#limiter.succeed(place.address, login.username);
       return { principal };
     }
     if (this.#isExempt(place)) return undefined;
-    this.#limiter.fail(place.address, login.username, login.password);
+    if (!isKnown) this.#limiter.fail(place.address, login.username, login.password);
     return { principal: nobody(place.address), denial: { ...UNAUTHORIZED, isWrongLogin: true } };
   }
 
@@ -274,26 +275,25 @@ export class Access {
    * `undefined`: the login is wrong, or one is needed.
    */
   identify(peer: Peer, login: Login | undefined, service: string): Principal | undefined {
-    const again = () => this.#identify(peer, login, service);
-    const first = again();
-    return first && this.#entered(first, again);
+    const first = this.#identify(peer, login, service, false);
+    return first && this.#entered(first, () => this.#identify(peer, login, service, true));
   }
 
-  #identify(peer: Peer, login: Login | undefined, service: string): Principal | undefined {
+  #identify(peer: Peer, login: Login | undefined, service: string, isKnown: boolean): Principal | undefined {
     const place = this.#place(peer, peer.headers, "");
     const { address } = place;
     const own = this.#settings.services[service];
     const needsOwn = own !== undefined && own.username !== "";
     if (login && (needsOwn || this.hasUsers)) {
-      if (this.#limiter.waitMs(address, login.username) > 0) return undefined;
+      if (!isKnown && this.#limiter.waitMs(address, login.username) > 0) return undefined;
       const isOwn = needsOwn && isLogin(login, own);
       const found = this.#userOf(login) ?? (isOwn ? servicePrincipal(service, own.username) : undefined);
       if (found) {
-        this.#limiter.succeed(address, login.username);
+        if (!isKnown) this.#limiter.succeed(address, login.username);
         return found;
       }
       if (!place.isOwner) {
-        this.#limiter.fail(address, login.username, login.password);
+        if (!isKnown) this.#limiter.fail(address, login.username, login.password);
         return undefined;
       }
     }

@@ -112,6 +112,21 @@ Deno.test("Access does not take this program for the owner of the machine when i
   assert.equal(rtsp(), `${CAMERA} operate admin`);
 });
 
+Deno.test("Access keeps who is in through a change, whoever guesses at the same address meanwhile", () => {
+  const users = [{ name: "ann", password: "right" }];
+  const access = accessOf({ users });
+  const ann = access.enter(requestOf("192.168.1.9", { headers: basic("ann", "right") })).principal;
+  const player: Peer = { host: "192.168.1.9", port: 1, transport: "tcp" };
+  const watching = access.identify(player, { username: "ann", password: "right" }, "rtsp")!;
+  for (let i = 0; i < 20; i++) access.enter(requestOf("192.168.1.9", { headers: basic("ann", `guess ${i}`) }));
+  const refused = access.enter(requestOf("192.168.1.9", { headers: basic("ann", "right") }));
+  assert.equal(refused.denial?.status, 429);
+  access.configure({ ...defaultAccessSettings, users, hosts: ["cams.example.com"] });
+  assert.deepEqual([ann, watching].map((principal) => access.isLetIn(principal)), [true, true]);
+  access.configure({ ...defaultAccessSettings, users: [{ name: "bob", password: "right" }] });
+  assert.deepEqual([ann, watching].map((principal) => access.isLetIn(principal)), [false, false]);
+});
+
 Deno.test("Access judges what comes through a proxy by the farthest address", () => {
   const plain = accessOf();
   const trusting = accessOf({ trustedProxies: ["127.0.0.1", "192.168.1.2", "unix"] });
