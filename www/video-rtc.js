@@ -11,7 +11,7 @@ import { makeVideo, videoFigures } from "./player/video.js";
 
 /** A server that does not know a message type says nothing: after this time the next technology has its turn. */
 const ANSWER_MS = 10_000;
-/** For those that are asked first: the server answers when the camera is connected, and gives that 60 s. */
+/** For MSE and WebRTC, which are asked first: the server answers when the camera is connected, and gives that 60 s. */
 const FIRST_ANSWER_MS = 65_000;
 /** How long WebRTC waits with its picture for MSE, where MSE has more to give and is about to start. */
 const MSE_GRACE_MS = 1500;

@@ -119,7 +119,7 @@ export class PluginHost {
     const { name } = definition;
     const other = this.#loaded.get(name);
     if (other) return this.#report(name, `is there twice, in ${other.source.label} and in ${source.label}: rename one`);
-    this.#off.set(name, { source, definition });
+    this.#off.set(name, imported);
     let scope: PluginScope | undefined;
     try {
       const config = await this.#configOf(definition) ?? last;

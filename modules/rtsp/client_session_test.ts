@@ -12,7 +12,7 @@ import {
   VP8_LINES,
   vp8Payload,
 } from "./fake_camera.ts";
-import { except, frames, open, Running } from "./running_producer.ts";
+import { except, frames, open, Running } from "./producer_testing.ts";
 
 const both = sdp(...VP8_LINES, ...PCMA_LINES);
 
