@@ -32,7 +32,8 @@ export class Entered implements Principal {
   }
 
   get isLetIn(): boolean {
-    return this.#now && this.#isLetIn;
+    void this.#now;
+    return this.#isLetIn;
   }
   get name(): string {
     return this.#now.name;

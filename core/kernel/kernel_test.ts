@@ -211,43 +211,44 @@ Deno.test("Kernel applies changes of the config without touching what did not ch
   assert.equal((await running.fetch("/metrics", asProxy)).status, 401);
 });
 
-Deno.test("Kernel holds back what somebody who is not trusted writes into the config, until somebody trusted saves it", async () => {
-  let kernelService: KernelService | undefined;
+/** A built-in module that brings a source which runs commands and one that does not, and the kernel's service to the test. */
+function spyOn() {
+  let found: KernelService | undefined;
   const spy = builtIn("spy", (ctx) => {
-    kernelService = ctx.use<KernelService>("kernel");
+    found = ctx.use<KernelService>("kernel");
     ctx.source("exec", { trusted: true, open: () => Promise.reject(new Error("no")) });
     ctx.source("fake", { open: () => Promise.reject(new Error("no")) });
   }, { requires: ["kernel"] });
+  return { spy, service: () => found! };
+}
+
+Deno.test("Kernel holds back what somebody who is not trusted writes into the config, until somebody trusted saves it", async () => {
+  const { spy, service } = spyOn();
   await using running = await start(`${API}streams: {}\n`, { builtIns: [spy] });
   const { kernel } = running;
   const untrusted = { ...core.systemPrincipal, isTrusted: false };
   const text = `${API}streams:\n  bad: "exec:sh"\n  good: "fake:1"\naccess: {open: true}\n`;
-  const held = await kernelService!.config.replace(text, untrusted);
+  const held = await service().config.replace(text, untrusted);
   assert.deepEqual([...held].sort(), ["access.open", "streams.bad"]);
   assert.equal(kernel.access.settings.open, false);
   assert.deepEqual(kernel.streams.names(core.systemPrincipal), ["good"]);
-  assert.equal(await kernelService!.config.text(), text);
+  assert.equal(await service().config.text(), text);
   // Whoever merges something else has not read what is held.
-  assert.deepEqual(await kernelService!.config.merge("streams: {more: 'fake:2'}", core.systemPrincipal), []);
+  assert.deepEqual(await service().config.merge("streams: {more: 'fake:2'}", core.systemPrincipal), []);
   assert.equal(kernel.access.settings.open, false);
   assert.deepEqual(kernel.streams.names(core.systemPrincipal).sort(), ["good", "more"]);
-  assert.deepEqual(await kernelService!.config.merge("streams: {bad: 'exec:sh'}", core.systemPrincipal), []);
+  assert.deepEqual(await service().config.merge("streams: {bad: 'exec:sh'}", core.systemPrincipal), []);
   assert.deepEqual(kernel.streams.names(core.systemPrincipal).sort(), ["bad", "good", "more"]);
   assert.equal(kernel.access.settings.open, false);
-  assert.deepEqual(await kernelService!.config.replace(text, core.systemPrincipal), []);
+  assert.deepEqual(await service().config.replace(text, core.systemPrincipal), []);
   assert.equal(kernel.access.settings.open, true);
   assert.deepEqual(kernel.streams.names(core.systemPrincipal).sort(), ["bad", "good"]);
 });
 
 Deno.test("Kernel holds back what nobody trusted writes, whatever stands in the place of a section before", async () => {
-  let kernelService: KernelService | undefined;
-  const spy = builtIn("spy", (ctx) => {
-    kernelService = ctx.use<KernelService>("kernel");
-    ctx.source("exec", { trusted: true, open: () => Promise.reject(new Error("no")) });
-    ctx.source("fake", { open: () => Promise.reject(new Error("no")) });
-  }, { requires: ["kernel"] });
+  const { spy, service } = spyOn();
   const untrusted = { ...core.systemPrincipal, isTrusted: false };
-  const save = (text: string) => kernelService!.config.replace(text, untrusted);
+  const save = (text: string) => service().config.replace(text, untrusted);
   const sections = {
     streams: "{bad: 'exec:sh'}",
     api: "{listen: '127.0.0.1:0', username: eve, password: pw}",

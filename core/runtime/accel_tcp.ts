@@ -85,7 +85,10 @@ export class DirectWriter implements Disposable {
     this.#found = found;
   }
 
-  /** The writer of a connection that has none yet; `undefined` where native code cannot be called or the connection was not found. */
+  /**
+   * The writer of a connection that has none yet; `undefined` where native code cannot be called or the connection was
+   * not found.
+   */
   static of(local: SocketAddress, remote: SocketAddress): DirectWriter | undefined {
     libc ??= openLibc();
     if (libc === "none") return undefined;

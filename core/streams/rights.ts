@@ -34,9 +34,9 @@ function rightFor(media: Media, consumer: Consumer): CameraRight {
   return consumer.right ?? (media.kind === "audio" ? "listen" : "watch");
 }
 
-/** Whether a principal may have as many medias of a consumer as once. */
-export function mayKeep(consumer: Consumer, principal: Principal, stream: string, count: number): boolean {
-  return consumer.medias.filter((media) => principal.can(rightFor(media, consumer), stream)).length >= count;
+/** Whether a principal may still have all of these medias of a consumer. */
+export function mayKeep(consumer: Consumer, medias: readonly Media[], principal: Principal, stream: string): boolean {
+  return medias.every((media) => principal.can(rightFor(media, consumer), stream));
 }
 
 /** The medias that a principal may have of what a consumer wants; refuses when that is none. */

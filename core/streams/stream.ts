@@ -122,7 +122,7 @@ export class Stream implements StreamHandle, SlotHost {
 
   async attach(consumer: Consumer, principal: Principal, signal?: AbortSignal): Promise<ConsumerEntry> {
     const wishes = allowedMedias(consumer, principal, this.name);
-    const mayStay = () => mayKeep(consumer, principal, this.name, wishes.length);
+    const mayStay = () => mayKeep(consumer, wishes, principal, this.name);
     using _ = this.hold();
     const failures = new Map<Slot, Error>();
     const dials = new Map<Slot, number>();

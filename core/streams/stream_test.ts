@@ -195,6 +195,19 @@ Deno.test("Stream.attach() asks for the right that each media needs", async () =
   await bench.streams.close();
 });
 
+Deno.test("Stream.recheck() ends whoever watches and may only listen now", async () => {
+  const bench = new Bench();
+  bench.camera("fake:a", gives(h264), gives(aac));
+  const stream = make(bench, "fake:a");
+  let right: CameraRight = "watch";
+  const viewer = new FakeConsumer(takes(h264), takes(aac));
+  await stream.attach(viewer, { ...principal([]), can: (asked: CameraRight) => asked === right });
+  right = "listen";
+  stream.recheck();
+  assert.deepEqual(viewer.reasons, ["the right to this was taken away"]);
+  await bench.streams.close();
+});
+
 Deno.test("Stream.recheck() ends whoever lost a right that was made use of", async () => {
   const bench = new Bench();
   bench.camera("fake:a", gives(h264), gives(aac));

@@ -65,7 +65,7 @@ export class ClientSession implements ClientSink {
   #mayUseParameters = true;
   #stopReports: () => void = () => {};
   #isReady = false;
-  /** Pictures or sound are expected: nothing else counts as a sign of life. */
+  /** Pictures or sound are expected. */
   #isReceiving = false;
   #isClosed = false;
   readonly #end = Promise.withResolvers<Error>();

@@ -156,13 +156,17 @@ Deno.test("ClientSession ends at 454 only when it receives no media", async () =
   assert.match((await talking.ended)!.message, /has forgotten the session/);
 });
 
+/** Resolves when the way to the camera's speaker is open: any answer opens it; a question and its answer later it has. */
+async function untilHeard(camera: FakeCamera): Promise<void> {
+  await camera.until(() => camera.methods().includes("PLAY"));
+  await camera.send("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+  await camera.until(() => camera.answers.length > 0);
+}
+
 Deno.test("Quirk(Reolink doorbell): PCMA goes to the speaker in packets of 1024 bytes with timestamp 0", async () => {
   await using camera = new FakeCamera(obedient(sdp(...VP8_LINES, ...SPEAKER_LINES)));
   await using running = new Running(await open(camera.source()));
-  await camera.until(() => camera.methods().includes("PLAY"));
-  // Any answer opens the way; a question and its answer later it has.
-  await camera.send("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n");
-  await camera.until(() => camera.answers.length > 0);
+  await untilHeard(camera);
   for (let i = 0; i < 15; i++) {
     running.speaker!.append({ payload: new Units([new Uint8Array(160).fill(i)]), pts: i * 160, isKeyframe: true });
   }
@@ -179,9 +183,7 @@ Deno.test("SpeakerSender sends other codecs packet by packet with their times", 
   const lines = ["m=audio 0 RTP/AVP 96", "a=rtpmap:96 OPUS/48000/2", "a=sendonly", "a=control:t3"];
   await using camera = new FakeCamera(obedient(sdp(...VP8_LINES, ...lines)));
   await using running = new Running(await open(camera.source()));
-  await camera.until(() => camera.methods().includes("PLAY"));
-  await camera.send("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n");
-  await camera.until(() => camera.answers.length > 0);
+  await untilHeard(camera);
   for (let i = 0; i < 3; i++) {
     running.speaker!.append({
       payload: new Units([new Uint8Array(60)]),
